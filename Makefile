@@ -1,0 +1,73 @@
+# make quickstart   set everything up in .venv, then train, export, verify and measure LeNet-5
+# make test         set everything up in .venv, then run the tests
+# make lint         ruff, mypy, the layers, and the Python 3.6 zone
+#
+# A machine with make and Python 3.10 or newer is enough: make PYTHON=python3.12 picks another one.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ZONE_36 := edgenet/__init__.py edgenet/errors.py edgenet/files.py edgenet/runner
+
+# What is installed is remembered by stamp files. Their names carry a hash of what decides it, so a
+# changed pyproject.toml or constraints.txt installs again, and another Python makes a new .venv.
+PYTHON_KEY := $(shell $(PYTHON) -c "import sys; print(sys.version, sys.base_prefix)" | cksum | cut -d' ' -f1)
+INSTALL_KEY := $(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
+CREATED := $(VENV)/.created-$(PYTHON_KEY)
+INSTALLED := $(VENV)/.installed-$(INSTALL_KEY)
+TEST_READY := $(VENV)/.test-ready-$(INSTALL_KEY)
+LINT_READY := $(VENV)/.lint-ready-$(INSTALL_KEY)
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+
+.PHONY: help quickstart test test-slow lint format benchmarks clean
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+quickstart: $(INSTALLED)
+	$(BIN)/edgenet quickstart
+
+test: $(TEST_READY)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-slow: $(TEST_READY)
+	$(BIN)/python -m pytest -m "slow and not board" --timeout=3600 $(PYTEST_ARGS)
+
+lint: $(LINT_READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vermin --quiet --no-tips --violations --target=3.6- $(ZONE_36)
+
+format: $(LINT_READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+ifneq ($(wildcard benchmarks),)
+benchmarks: $(INSTALLED)
+	set -e; for script in benchmarks/*.py; do $(BIN)/python "$$script"; done
+endif
+
+clean:
+	rm -rf $(VENV) build dist edgenet.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find edgenet tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One chain, so that `make -j` never runs two installations in the same .venv at once.
+$(CREATED):
+	@$(PYTHON) -c "import sys; sys.version_info >= (3, 10) or sys.exit('edgenet needs Python 3.10 or newer, and this is ' + sys.version.split()[0] + ': name another with make PYTHON=...')"
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(INSTALLED): | $(CREATED)
+	$(PIP_INSTALL) -e .
+	@touch $@
+
+$(TEST_READY): | $(INSTALLED)
+	$(PIP_INSTALL) -e ".[test]"
+	@touch $@
+
+$(LINT_READY): | $(TEST_READY)
+	$(PIP_INSTALL) -e ".[test,dev]"
+	@touch $@
