@@ -1,0 +1,184 @@
+"""Statistics against values worked out by hand or printed in tables."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgenet.statistics import (
+    ClassificationReport,
+    confusion_matrix,
+    mean_interval,
+    quantile,
+    student_t_quantile,
+    wilson_interval,
+)
+
+
+def test_wilsons_interval_of_eight_in_ten_is_the_textbooks() -> None:
+    """By hand with z = 1.959964: (0.99207 ± 0.31032) / 1.38415."""
+    low, high = wilson_interval(8, 10)
+    assert low == pytest.approx(0.490162, abs=1e-6)
+    assert high == pytest.approx(0.943318, abs=1e-6)
+
+
+def test_wilsons_interval_of_a_perfect_score_ends_at_one_and_still_has_a_width() -> None:
+    """The normal approximation would claim certainty: n / (n + z²) is the true lower end."""
+    z_squared = 1.959963984540054**2
+    low, high = wilson_interval(100, 100)
+    assert high == 1.0
+    assert low == pytest.approx(100 / (100 + z_squared), rel=1e-12)
+    assert wilson_interval(0, 100) == pytest.approx((0.0, z_squared / (100 + z_squared)))
+
+
+def test_no_trials_tell_nothing() -> None:
+    """An empty split must not look like a bad one."""
+    assert wilson_interval(0, 0) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(("correct", "n", "confidence"), [(3, 2, 0.95), (-1, 2, 0.95), (1, 2, 1.0)])
+def test_impossible_counts_and_confidences_are_refused(
+    correct: int, n: int, confidence: float
+) -> None:
+    """They can only come from a mistake in the caller."""
+    with pytest.raises(ValueError, match=r"successes|confidence"):
+        wilson_interval(correct, n, confidence)
+
+
+@given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilsons_interval_always_holds_the_share_and_stays_within_zero_and_one(
+    counts: tuple[int, int],
+) -> None:
+    """Rounding must not push an end past the share or past the scale."""
+    correct, n = counts
+    low, high = wilson_interval(correct, n)
+    assert 0 <= low <= correct / n <= high <= 1
+
+
+@pytest.mark.parametrize(
+    ("degrees", "confidence", "expected"),
+    [
+        (1, 0.95, 12.7062),
+        (2, 0.95, 4.30265),
+        (3, 0.95, 3.18245),
+        (4, 0.95, 2.77645),
+        (5, 0.95, 2.57058),
+        (9, 0.95, 2.26216),
+        (30, 0.95, 2.04227),
+        (120, 0.95, 1.97993),
+        (1, 0.5, 1.0),
+        (4, 0.99, 4.60409),
+        (7, 0.90, 1.89458),
+    ],
+)
+def test_students_t_is_the_printed_tables(degrees: int, confidence: float, expected: float) -> None:
+    """Two-sided points as printed in every table of the distribution, to their last digit."""
+    assert student_t_quantile(degrees, confidence) == pytest.approx(expected, rel=4e-6)
+
+
+def test_students_t_has_closed_forms_for_one_and_two_degrees() -> None:
+    """tan(πp/2) and p·√(2 / (1 - p²)): odd and even degrees go through different series."""
+    assert student_t_quantile(1, 0.95) == pytest.approx(math.tan(math.pi * 0.95 / 2), rel=1e-12)
+    expected = 0.95 * math.sqrt(2 / (1 - 0.95**2))
+    assert student_t_quantile(2, 0.95) == pytest.approx(expected, rel=1e-12)
+
+
+def test_students_t_approaches_the_normal_distribution() -> None:
+    """With ever more values the interval becomes z's: t ≈ z + (z³ + z) / (4·degrees)."""
+    z = 1.959963984540054
+    for degrees in (100_000, 100_001):
+        expected = z + (z**3 + z) / (4 * degrees)
+        assert student_t_quantile(degrees, 0.95) == pytest.approx(expected, abs=1e-8)
+
+
+def test_the_interval_of_a_mean_of_five_seeds_is_worked_out_by_hand() -> None:
+    """Mean 3, s = √2.5, t(4) = 2.77645: 3 ± 2.77645·√(2.5/5)."""
+    assert mean_interval([1, 2, 3, 4, 5]) == pytest.approx((1.036757, 4.963243), abs=1e-5)
+
+
+def test_the_mean_of_one_value_has_no_interval() -> None:
+    """One seed says nothing about the spread."""
+    with pytest.raises(ValueError, match="two values"):
+        mean_interval([0.993])
+
+
+def test_a_quantile_interpolates_between_neighbours() -> None:
+    """With n = 5, q = 0.9: h = 3.6, 0.6 of the way from 4 to 10; the order is free."""
+    samples = [10.0, 1.0, 2.0, 4.0, 3.0]
+    assert quantile(samples, 0.9) == pytest.approx(4 + 0.6 * 6)
+    assert quantile(samples, 0.5) == 3
+    assert (quantile(samples, 0), quantile(samples, 1)) == (1, 10)
+    assert quantile([7.0], 0.99) == 7
+
+
+@pytest.mark.parametrize(("samples", "q"), [([], 0.5), ([1.0], 1.5), ([1.0], -0.1)])
+def test_a_quantile_of_nothing_or_past_the_ends_is_refused(samples: list[float], q: float) -> None:
+    """NumPy would answer NaN for the first, and a table would show it."""
+    with pytest.raises(ValueError, match="quantile"):
+        quantile(samples, q)
+
+
+def test_the_confusion_matrix_has_true_classes_as_rows() -> None:
+    """Counted by hand: one 0 was taken for a 1, both 1s were right, the 2 was taken for a 0."""
+    matrix = confusion_matrix([0, 0, 1, 1, 2], [0, 1, 1, 1, 0], 3)
+    assert matrix.tolist() == [[1, 1, 0], [0, 2, 0], [1, 0, 0]]
+    assert matrix.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("labels", "predictions"), [([0, 1], [0]), ([0, 3], [0, 1]), ([0, 1], [0, -1])]
+)
+def test_classes_out_of_range_and_unequal_lengths_are_refused(
+    labels: list[int], predictions: list[int]
+) -> None:
+    """A wrong class would otherwise be counted as a pair of two other classes."""
+    with pytest.raises(ValueError, match=r"class|pair"):
+        confusion_matrix(labels, predictions, 3)
+
+
+def test_the_report_is_worked_out_by_hand() -> None:
+    """Class a: 1 of 2 predicted right, 1 of 2 found; b: 2 of 3, 2 of 2; c: none predicted."""
+    matrix = confusion_matrix([0, 0, 1, 1, 2], [0, 1, 1, 1, 0], 3)
+    report = ClassificationReport.of(matrix, ("a", "b", "c"))
+    a, b, c = report.classes
+    assert (a.precision, a.recall, a.f1) == (0.5, 0.5, 0.5)
+    assert (b.precision, b.recall, b.f1) == pytest.approx((2 / 3, 1.0, 0.8))
+    assert (c.precision, c.recall, c.f1, c.support, c.predicted) == (0.0, 0.0, 0.0, 1, 0)
+    assert report.accuracy == 0.6
+    assert report.interval == wilson_interval(3, 5)
+    assert report.macro_precision == pytest.approx((1 / 2 + 2 / 3 + 0) / 3)
+    assert report.macro_recall == pytest.approx(0.5)
+    assert report.macro_f1 == pytest.approx(1.3 / 3)
+
+
+def test_a_class_that_never_occurs_does_not_pull_the_macro_figures_down() -> None:
+    """It is in neither labels nor predictions, so it says nothing about the classifier."""
+    report = ClassificationReport.of(confusion_matrix([0, 1], [0, 1], 3), ("a", "b", "c"))
+    assert (report.macro_precision, report.macro_recall, report.macro_f1) == (1.0, 1.0, 1.0)
+    assert report.classes[2].support == 0
+
+
+def test_a_report_without_pictures_is_all_zeros_and_knows_nothing() -> None:
+    """No division by zero, and an interval that says so."""
+    report = ClassificationReport.of(np.zeros((2, 2), dtype=np.int64), ("a", "b"))
+    assert (report.accuracy, report.macro_f1, report.interval) == (0.0, 0.0, (0.0, 1.0))
+
+
+def test_a_report_becomes_plain_json() -> None:
+    """``--json`` prints it: no NumPy number may be left in it."""
+    report = ClassificationReport.of(confusion_matrix([0, 1], [0, 0], 2), ("a", "b"))
+    values = json.loads(json.dumps(report.to_json()))
+    assert values["confusion"] == [[1, 0], [1, 0]]
+    assert values["classes"][0] == {
+        "name": "a",
+        "support": 1,
+        "predicted": 2,
+        "precision": 0.5,
+        "recall": 1.0,
+        "f1": pytest.approx(2 / 3),
+    }
