@@ -1,0 +1,68 @@
+"""The table of models, and building a network from its spec.
+
+A model is one :class:`Variant` in one file and one line in :data:`TABLE`. Other packages add theirs
+with an entry point of the group ``edgenet.models``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from typing import TYPE_CHECKING
+
+from edgenet.errors import unknown_name
+from edgenet.models.spec import ModelSpec, OptionValue, Variant
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["DEFAULT", "TABLE", "ModelSpec", "OptionValue", "Variant", "build", "names", "variant"]
+
+DEFAULT = "lenet5-relu"
+
+TABLE = {
+    "lenet5": "edgenet.models.lenet:LENET5",
+    "lenet5-relu": "edgenet.models.lenet:LENET5_RELU",
+    "mlp": "edgenet.models.mlp:MLP_BASELINE",
+    "simple-cnn": "edgenet.models.cnn:SIMPLE_CNN",
+}
+
+
+def names() -> tuple[str, ...]:
+    """Return every name that :func:`variant` understands, those of other packages included."""
+    return (*TABLE, *(point.name for point in _entry_points()))
+
+
+def variant(name: str) -> Variant:
+    """Look a model up by name.
+
+    Raises:
+        UsageError: No model has that name; the hint has the nearest one.
+    """
+    reference = TABLE.get(name)
+    if reference is None:
+        for point in _entry_points():
+            if point.name == name:
+                row: Variant = point.load()
+                return row
+        raise unknown_name("model", name, names())
+    module, attribute = reference.split(":")
+    found: Variant = getattr(importlib.import_module(module), attribute)
+    return found
+
+
+def build(spec: ModelSpec) -> nn.Module:
+    """Build the network of ``spec`` with fresh weights, drawn from torch's global generator.
+
+    Returns:
+        A module from normalised float32 [N, C, H, W] (padded, where the model asks for padding)
+        to logits [N, classes].
+
+    Raises:
+        UsageError: The name or an option is unknown, or the pictures are too small for it.
+    """
+    return variant(spec.name).build(spec)
+
+
+def _entry_points() -> tuple[importlib.metadata.EntryPoint, ...]:
+    return tuple(importlib.metadata.entry_points(group="edgenet.models"))

@@ -1,0 +1,75 @@
+"""Fully connected networks: the baseline that convolutions are measured against."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from edgenet.errors import UsageError, unknown_name
+from edgenet.models.lenet import ACTIVATIONS, linear_head
+from edgenet.models.spec import Variant
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class MLPOptions:
+    """What may vary within the family.
+
+    Attributes:
+        activation: ``relu``, ``sigmoid`` or ``tanh``, after every layer but the last.
+        widths: Widths of the hidden layers, at least one.
+        dropout: Probability of dropping a hidden unit, in [0, 1).
+
+    Raises:
+        UsageError: A value is out of its range.
+    """
+
+    activation: str = "relu"
+    widths: tuple[int, ...] = (256, 128)
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.activation not in ACTIVATIONS:
+            raise unknown_name("activation", self.activation, ACTIVATIONS)
+        if not self.widths or min(self.widths) < 1:
+            raise UsageError(f"model option 'widths' takes numbers from 1 up, not {self.widths}")
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"model option 'dropout' takes 0 up to below 1, not {self.dropout}")
+
+
+class MLP(nn.Module):
+    """Flattened pixels through linear layers.
+
+    Args:
+        options: Widths and kinds of the layers.
+        shape: Input shape (C, H, W).
+        classes: Number of logits.
+    """
+
+    def __init__(self, options: MLPOptions, shape: tuple[int, int, int], classes: int) -> None:
+        super().__init__()
+        self.classifier = linear_head(
+            math.prod(shape),
+            options.widths,
+            classes,
+            activation=ACTIVATIONS[options.activation],
+            dropout=options.dropout,
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Turn normalised images [N, C, H, W] into logits [N, classes]."""
+        logits: Tensor = self.classifier(images)
+        return logits
+
+
+MLP_BASELINE = Variant(
+    family=MLP,
+    options=MLPOptions(),
+    about="fully connected 784-256-128-10 with dropout",
+    source="SPEC M1",
+)

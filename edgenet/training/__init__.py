@@ -1,0 +1,1 @@
+"""The training half: recipes, the loop, checkpoints."""

@@ -1,0 +1,59 @@
+"""Random affine transforms and noise on a whole batch of pictures at once."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from edgenet.training.recipe import Augmentation
+
+
+def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+    """Rotate, scale, shear, shift and add noise, differently for every picture.
+
+    What moves in from outside is black; nothing is ever mirrored.
+
+    Args:
+        images: Pixels in [0, 1], float32 [N, C, H, W].
+        augmentation: How strong each change may be.
+        generator: Source of all randomness, on the device of ``images``.
+
+    Returns:
+        New pictures of the same shape; ``images`` itself where nothing is asked for.
+    """
+    if augmentation.moves:
+        transforms = random_affine(len(images), augmentation, generator)
+        grid = F.affine_grid(transforms, list(images.shape), align_corners=False)
+        images = F.grid_sample(images, grid, align_corners=False)
+    if augmentation.noise:
+        noise = torch.randn(images.shape, generator=generator, device=images.device)
+        images = (images + augmentation.noise * noise).clamp_(0, 1)
+    return images
+
+
+def random_affine(count: int, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+    """Draw ``count`` affine maps from output to input coordinates.
+
+    Returns:
+        float32 [count, 2, 3] for :func:`torch.nn.functional.affine_grid`, whose coordinates run
+        from −1 to 1 over a side.
+    """
+
+    def uniform(limit: float) -> Tensor:
+        drawn = torch.rand(count, generator=generator, device=generator.device)
+        return (2 * drawn - 1) * limit
+
+    angle = uniform(math.radians(augmentation.rotation_degrees))
+    shrink = 1 / (1 + uniform(augmentation.scale))
+    shear = uniform(augmentation.shear)
+    cosine, sine = shrink * angle.cos(), shrink * angle.sin()
+    return torch.stack(
+        [
+            torch.stack([cosine, cosine * shear - sine, uniform(2 * augmentation.shift)], dim=1),
+            torch.stack([sine, sine * shear + cosine, uniform(2 * augmentation.shift)], dim=1),
+        ],
+        dim=1,
+    )

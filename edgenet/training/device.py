@@ -1,0 +1,32 @@
+"""Which device a name stands for, and whether it is there."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+
+from edgenet.errors import NotPossible, UsageError
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device that ``auto``, ``cpu``, ``cuda`` or ``cuda:N`` stands for here.
+
+    Args:
+        name: ``auto`` takes the first CUDA device where there is one, else the CPU.
+
+    Raises:
+        UsageError: The name is none of these.
+        NotPossible: The CUDA device is not there.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise UsageError(f"unknown device {name!r}", "use auto, cpu, cuda or cuda:N")
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    index = int(name.partition(":")[2] or 0)
+    found = torch.cuda.device_count()
+    if index >= found:
+        raise NotPossible(
+            f"device {name!r} is not here: PyTorch sees {found} CUDA devices", "use --device cpu"
+        )
+    return torch.device("cuda", index)

@@ -1,0 +1,194 @@
+"""How a network is trained, as one frozen value."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_type_hints
+
+from edgenet.errors import UsageError, unknown_name
+
+OPTIMIZERS = ("adam", "adamw", "sgd")
+SCHEDULES = ("constant", "cosine", "exponential", "linear", "one-cycle", "plateau", "step")
+DTYPES = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """Random changes to every training picture, drawn anew in every epoch.
+
+    Attributes:
+        rotation_degrees: Largest rotation to either side.
+        shift: Largest shift, as a share of the side.
+        scale: Largest relative change of size; 0.1 draws from 0.9 to 1.1.
+        shear: Largest shear, as the tangent of its angle.
+        noise: Standard deviation of Gaussian noise on pixels in [0, 1].
+
+    Raises:
+        UsageError: A value is out of its range.
+    """
+
+    rotation_degrees: float = 0.0
+    shift: float = 0.0
+    scale: float = 0.0
+    shear: float = 0.0
+    noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, highest in (
+            ("rotation_degrees", 180),
+            ("shift", 1),
+            ("scale", 0.9),
+            ("shear", 2),
+        ):
+            _within(f"augmentation {name}", getattr(self, name), 0, highest)
+        _within("augmentation noise", self.noise, 0, 1)
+
+    @property
+    def moves(self) -> bool:
+        """Whether pictures are transformed, not only made noisy."""
+        return any((self.rotation_degrees, self.shift, self.scale, self.shear))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """All that decides a training run beside the network and the data.
+
+    Attributes:
+        epochs: Passes over the training split.
+        batch: Images a step.
+        accumulate: Steps whose gradients are averaged into one update.
+        optimizer: ``adamw``, ``adam`` or ``sgd``.
+        lr: Highest learning rate.
+        betas: Decay rates of Adam's two averages.
+        momentum: Of SGD.
+        nesterov: Whether SGD looks ahead by its momentum.
+        weight_decay: Decoupled for AdamW, added to the gradient for the others.
+        schedule: How the learning rate falls after the warm-up.
+        warmup: Share of all steps in which the learning rate rises linearly from 0.
+        final_lr: Learning rate at the end, for cosine, linear and one-cycle.
+        gamma: Factor of one decay, for step, exponential and plateau.
+        decay_every: Epochs between two decays for step; for plateau, epochs without a lower
+            validation loss before one.
+        label_smoothing: Share of the target spread evenly over all classes.
+        patience: Epochs without a better validation accuracy before training stops; 0 never
+            stops it.
+        dtype: ``float32``, or ``bfloat16`` by autocast.
+        seed: Of weights, order, augmentation and dropout.
+        augmentation: Random changes to the pictures; none by default.
+
+    Raises:
+        UsageError: A value is out of its range.
+    """
+
+    epochs: int = 15
+    batch: int = 64
+    accumulate: int = 1
+    optimizer: str = "adamw"
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 0.01
+    schedule: str = "cosine"
+    warmup: float = 0.0
+    final_lr: float = 0.0
+    gamma: float = 0.1
+    decay_every: int = 5
+    label_smoothing: float = 0.0
+    patience: int = 0
+    dtype: str = "float32"
+    seed: int = 0
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "accumulate", "decay_every"):
+            _within(name, getattr(self, name), 1, math.inf)
+        for name, table in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("dtype", DTYPES)):
+            if getattr(self, name) not in table:
+                raise unknown_name(name, str(getattr(self, name)), table)
+        _within("lr", self.lr, math.ulp(0.0), math.inf)
+        _within("final_lr", self.final_lr, 0, self.lr)
+        for beta in self.betas:
+            _within("betas", beta, 0, math.nextafter(1, 0))
+        for name in ("momentum", "warmup", "label_smoothing"):
+            _within(name, getattr(self, name), 0, math.nextafter(1, 0))
+        _within("weight_decay", self.weight_decay, 0, math.inf)
+        _within("gamma", self.gamma, math.ulp(0.0), 1)
+        _within("patience", self.patience, 0, math.inf)
+        _within("seed", self.seed, 0, 2**63 - 1)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values from which :meth:`from_json` makes the same recipe."""
+        return {**dataclasses.asdict(self), "betas": list(self.betas)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Recipe:
+        """Make a recipe from plain values, such as a table of a configuration file.
+
+        Raises:
+            UsageError: A name is unknown, or a value of the wrong kind or out of its range.
+        """
+        return cls().replace(values)
+
+    def replace(self, changes: Mapping[str, Any]) -> Recipe:
+        """Return the recipe with some values changed.
+
+        Args:
+            changes: New values by name; ``augmentation`` is itself a mapping of its values, or an
+                :class:`Augmentation`.
+
+        Raises:
+            UsageError: A name is unknown, or a value of the wrong kind or out of its range.
+        """
+        plain = dict(changes)
+        augmentation = plain.pop("augmentation", None)
+        checked = _checked(Recipe, plain)
+        if isinstance(augmentation, Augmentation):
+            checked["augmentation"] = augmentation
+        elif isinstance(augmentation, Mapping):
+            checked["augmentation"] = dataclasses.replace(
+                self.augmentation, **_checked(Augmentation, augmentation)
+            )
+        elif augmentation is not None:
+            raise UsageError(f"augmentation takes a table of values, not {augmentation!r}")
+        return dataclasses.replace(self, **checked)
+
+
+def _checked(kind: type[Recipe | Augmentation], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``values`` with the kinds that the fields of ``kind`` have.
+
+    Raises:
+        UsageError: A name is unknown or a value of the wrong kind.
+    """
+    hints = get_type_hints(kind)
+    checked: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in hints:
+            raise unknown_name("training option", name, hints)
+        wanted = hints[name]
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if wanted is float and number:
+            checked[name] = float(value)
+        elif wanted is int and number and value == int(value):
+            checked[name] = int(value)
+        elif wanted in (bool, str) and isinstance(value, wanted):
+            checked[name] = value
+        elif name == "betas" and isinstance(value, list | tuple) and len(value) == 2:
+            checked[name] = (float(value[0]), float(value[1]))
+        else:
+            raise UsageError(f"training option {name!r} cannot be {value!r}")
+    return checked
+
+
+def _within(name: str, value: float, lowest: float, highest: float) -> None:
+    """Refuse a value outside [lowest, highest], or not a number at all.
+
+    Raises:
+        UsageError: It is outside.
+    """
+    if not lowest <= value <= highest:
+        bounds = f"{lowest:g} or more" if highest == math.inf else f"{lowest:g} to {highest:g}"
+        raise UsageError(f"{name} must be {bounds}, not {value:g}")

@@ -1,0 +1,235 @@
+"""Run folders: where a run keeps what it was asked, what it did and what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib.metadata
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from edgenet.errors import CorruptFile, EdgenetError, UsageError
+from edgenet.files import write_text
+from edgenet.runner import host
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ARGUMENTS = "args.toml"
+_PACKAGES = ("edgenet", "torch", "torchvision", "numpy", "onnx", "onnxscript", "onnxruntime")
+_STATUS = "status.json"
+_LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder, with the places in it.
+
+    Attributes:
+        path: ``<project>/<verb>/<name>``.
+    """
+
+    path: Path
+
+    @property
+    def best(self) -> Path:
+        """Weights of the best epoch, to be used."""
+        return self.path / "weights" / "best.safetensors"
+
+    @property
+    def last(self) -> Path:
+        """Weights and state of the last epoch, to be resumed from."""
+        return self.path / "weights" / "last.safetensors"
+
+    @property
+    def bundles(self) -> Path:
+        """Folder of the exported bundles."""
+        return self.path / "bundles"
+
+    def arguments(self) -> dict[str, Any]:
+        """Read what the run was asked to do, with every default resolved.
+
+        Raises:
+            UsageError: The folder is not a run.
+            CorruptFile: The file cannot be understood.
+        """
+        file = self.path / ARGUMENTS
+        if not file.is_file():
+            raise UsageError(f"{self.path} is not a run: it has no {ARGUMENTS}")
+        return read_toml(file)
+
+    def write_arguments(self, arguments: Mapping[str, Any]) -> None:
+        """Record what the run is asked to do."""
+        write_text(self.path / ARGUMENTS, tomli_w.dumps(dict(arguments)))
+
+    def write_json(self, name: str, values: object) -> None:
+        """Write a JSON file into the run's folder."""
+        write_text(self.path / name, json.dumps(values, indent=2) + "\n")
+
+    def set_status(self, state: str, **figures: Any) -> None:
+        """Record the state, with figures that ``edgenet runs`` shows."""
+        self.write_json(_STATUS, {"state": state, **figures})
+
+    def status(self) -> dict[str, Any]:
+        """Return the recorded figures with the state as it is now.
+
+        A run that says it is running, but that no process works on, was interrupted.
+        """
+        try:
+            status: dict[str, Any] = json.loads((self.path / _STATUS).read_text("utf-8"))
+        except (OSError, ValueError):
+            status = {"state": "running"}
+        if status.get("state") == "running" and not self._locked():
+            status["state"] = "interrupted"
+        return status
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """Keep every other process from working on this run, until the block or this process ends.
+
+        Raises:
+            EdgenetError: Another process works on it.
+        """
+        with (self.path / _LOCK).open("wb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise EdgenetError(
+                    f"another process works on {self.path}", "wait for it"
+                ) from error
+            yield
+
+    def _locked(self) -> bool:
+        try:
+            with self.working():
+                return False
+        except (EdgenetError, OSError):
+            return (self.path / _LOCK).exists()
+
+
+def new_run(project: Path, verb: str, name: str, *, exist_ok: bool = False) -> Run:
+    """Make the folder of a run; a name that is taken gets a number.
+
+    Args:
+        project: Folder of all runs.
+        verb: What is run, such as ``train``.
+        name: Wanted name of the run.
+        exist_ok: Work in the folder of that name even if it is there.
+
+    Raises:
+        UsageError: ``name`` is not the plain name of a folder.
+        EdgenetError: The folder cannot be made.
+    """
+    if not name or name.startswith(".") or Path(name).name != name:
+        raise UsageError(
+            f"{name!r} cannot be the name of a run", "use a plain name without slashes"
+        )
+    parent = project / verb
+    number = 1
+    while True:
+        path = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            path.mkdir(parents=True, exist_ok=exist_ok)
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise EdgenetError(
+                f"cannot make the folder {path}: {error.strerror}", "choose another --project"
+            ) from error
+        else:
+            return Run(path)
+
+
+def environment() -> dict[str, Any]:
+    """Return machine, its present load and installed packages, as plain JSON values."""
+    versions = {}
+    for package in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return {"host": host.describe(), "now": host.snapshot(), "packages": versions}
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        UsageError: It cannot be read.
+        CorruptFile: It is not TOML.
+    """
+    try:
+        values: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from error
+    except ValueError as error:
+        raise CorruptFile(f"{file} is not valid TOML: {error}") from error
+    return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRow:
+    """One run, as a row of a list.
+
+    Attributes:
+        path: The run's folder.
+        verb: What was run.
+        state: ``running``, ``finished``, ``interrupted`` or ``failed``.
+        model: Name of the model.
+        parameters: Trainable numbers.
+        weights_bytes: Size of the best checkpoint on disk.
+        epochs: Epochs done.
+        validation_accuracy: Best share right on the validation split.
+        test_accuracy: Share right on the test split.
+        bundles: Names of the exported bundles.
+    """
+
+    path: str
+    verb: str
+    state: str
+    model: str | None = None
+    parameters: int | None = None
+    weights_bytes: int | None = None
+    epochs: int | None = None
+    validation_accuracy: float | None = None
+    test_accuracy: float | None = None
+    bundles: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values by field name."""
+        return {**asdict(self), "bundles": list(self.bundles)}
+
+
+def list_runs(project: Path = Path("runs")) -> tuple[RunRow, ...]:
+    """List every run below ``project``, by verb and name.
+
+    Raises:
+        UsageError: There is no such folder.
+    """
+    if not project.is_dir():
+        raise UsageError(f"there is no folder {project}", "train first, or name it with --project")
+    markers = sorted(project.glob(f"*/*/{ARGUMENTS}"))
+    return tuple(_row(Run(marker.parent)) for marker in markers)
+
+
+def _row(run: Run) -> RunRow:
+    status = run.status()
+    bundles = sorted(manifest.parent.name for manifest in run.bundles.glob("*/manifest.json"))
+    return RunRow(
+        path=str(run.path),
+        verb=run.path.parent.name,
+        state=status["state"],
+        model=status.get("model"),
+        parameters=status.get("parameters"),
+        weights_bytes=run.best.stat().st_size if run.best.is_file() else None,
+        epochs=status.get("epochs"),
+        validation_accuracy=status.get("validation_accuracy"),
+        test_accuracy=status.get("test_accuracy"),
+        bundles=tuple(bundles),
+    )

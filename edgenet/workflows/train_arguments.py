@@ -1,0 +1,98 @@
+"""What ``train`` is asked to do, and the same as a configuration file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from edgenet.errors import UsageError, unknown_name
+from edgenet.models import DEFAULT, OptionValue
+from edgenet.training.recipe import Recipe
+from edgenet.training.recipes import named
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainArguments:
+    """What to train, on what and how.
+
+    Attributes:
+        model: Name in the table of models.
+        model_options: What differs from that model's own options.
+        data: ``mnist``, ``fashion-mnist`` or a folder.
+        image_size: Side in pixels to which a folder's pictures are brought; None chooses.
+        split_seed: Decides which pictures validate.
+        recipe: Name of a recipe.
+        training: Changes to the recipe, by the names of :class:`edgenet.training.recipe.Recipe`.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        threads: CPU threads; 0 measures which number is fastest here and now.
+        project: Folder of all runs.
+        name: Name of the run; None takes the model's. A name that is taken gets a number.
+        exist_ok: Overwrite the run of that name instead.
+
+    Raises:
+        UsageError: A value cannot be; files and data are looked at only when training starts.
+    """
+
+    model: str = DEFAULT
+    model_options: Mapping[str, OptionValue] = field(default_factory=dict)
+    data: str = "mnist"
+    image_size: int | None = None
+    split_seed: int = 0
+    recipe: str = "default"
+    training: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "auto"
+    threads: int = 0
+    project: Path = Path("runs")
+    name: str | None = None
+    exist_ok: bool = False
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise UsageError(f"threads must be 0 (choose) or more, not {self.threads}")
+        if self.image_size is not None and not 1 <= self.image_size <= 1024:
+            raise UsageError(f"image_size must be 1 to 1024, not {self.image_size}")
+        if self.split_seed < 0:
+            raise UsageError(f"split_seed must be 0 or more, not {self.split_seed}")
+        self.resolved_recipe()
+
+    def resolved_recipe(self) -> Recipe:
+        """Return the recipe with the changes made."""
+        return named(self.recipe, model=self.model).replace(self.training)
+
+    def to_config(self) -> dict[str, Any]:
+        """Return what decides the weights, as the table that ``args.toml`` holds."""
+        optional = {"image_size": self.image_size} if self.image_size is not None else {}
+        return {
+            "model": self.model,
+            "data": self.data,
+            **optional,
+            "split_seed": self.split_seed,
+            "recipe": self.recipe,
+            "device": self.device,
+            "threads": self.threads,
+            "model_options": dict(self.model_options),
+            "training": self.resolved_recipe().to_json(),
+        }
+
+    def with_config(self, config: Mapping[str, Any]) -> TrainArguments:
+        """Return the arguments with the values of a configuration file.
+
+        Raises:
+            UsageError: A name is unknown or a value cannot be.
+        """
+        known = {*self.to_config(), "image_size"}
+        for key in config:
+            if key not in known:
+                raise unknown_name("option in the configuration", key, known)
+        for table in ("model_options", "training"):
+            if not isinstance(config.get(table, {}), Mapping):
+                raise UsageError(f"{table} in the configuration must be a table")
+        for key, kind in (("split_seed", int), ("threads", int), ("image_size", int)):
+            if type(config.get(key, 0)) is not kind:
+                raise UsageError(f"{key} in the configuration must be a whole number")
+        for key in ("model", "data", "recipe", "device"):
+            if not isinstance(config.get(key, ""), str):
+                raise UsageError(f"{key} in the configuration must be a text")
+        return replace(self, **config)

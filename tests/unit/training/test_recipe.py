@@ -1,0 +1,68 @@
+"""Recipes: what they accept, refuse and remember."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edgenet.errors import UsageError
+from edgenet.training.recipe import Augmentation, Recipe
+from edgenet.training.recipes import TABLE, named
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 0}, "epochs must be 1 or more"),
+        ({"batch": 0}, "batch must be 1 or more"),
+        ({"lr": 0.0}, "lr must be"),
+        ({"lr": float("nan")}, "lr must be"),
+        ({"final_lr": 1.0}, "final_lr must be 0 to 0.001"),
+        ({"label_smoothing": 1.0}, "label_smoothing"),
+        ({"seed": -1}, "seed must be 0"),
+        ({"optimizer": "adamx"}, "unknown optimizer"),
+        ({"schedule": "cosin"}, "unknown schedule"),
+        ({"dtype": "float16"}, "unknown dtype"),
+        ({"betas": [0.9, 1.0]}, "betas"),
+        ({"betas": 3}, "'betas' cannot be 3"),
+        ({"epochs": "5"}, "'epochs' cannot be '5'"),
+        ({"epochs": 1.5}, "'epochs' cannot be 1.5"),
+        ({"nesterov": 1}, "'nesterov' cannot be 1"),
+        ({"epoch": 5}, "unknown training option 'epoch'"),
+        ({"augmentation": {"rotation": 5}}, "unknown training option 'rotation'"),
+        ({"augmentation": {"shift": 2}}, "augmentation shift must be 0 to 1"),
+        ({"augmentation": 5}, "augmentation takes a table"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_by_name(changes: dict[str, Any], message: str) -> None:
+    """The message names the option and its range."""
+    with pytest.raises(UsageError, match=message):
+        Recipe().replace(changes)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_named_recipe_survives_plain_values(name: str) -> None:
+    """``args.toml`` and checkpoints keep recipes as plain values."""
+    recipe = named(name, model="lenet5")
+    assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+def test_the_comparison_protocol_is_that_of_the_document() -> None:
+    """SPEC T7: 10 epochs, AdamW 1e-3, batch 64, no augmentation."""
+    recipe = named("comparison", model="mlp")
+    assert (recipe.epochs, recipe.batch, recipe.optimizer, recipe.lr) == (10, 64, "adamw", 1e-3)
+    assert recipe.augmentation == Augmentation()
+
+
+def test_an_unknown_recipe_names_the_nearest_one() -> None:
+    """A typo costs one look at the message."""
+    with pytest.raises(UsageError) as caught:
+        named("defualt", model="lenet5")
+    assert caught.value.hint == "did you mean 'default'?"
+
+
+def test_changing_one_augmentation_keeps_the_others() -> None:
+    """A table of a configuration file changes what it names and nothing else."""
+    recipe = Recipe(augmentation=Augmentation(shift=0.1)).replace({"augmentation": {"noise": 0.2}})
+    assert recipe.augmentation == Augmentation(shift=0.1, noise=0.2)
