@@ -1,0 +1,250 @@
+"""The machine a measurement ran on: what it is, and what it was doing before and after.
+
+Nothing here can fail: what a system does not tell is None. `describe` is what does not change
+while a process runs; `snapshot` is what does, as raw counters, so that two of them give rates and
+whoever judges the measurement can apply his own limits.
+"""
+
+import os
+import platform
+import re
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+import numpy as np
+
+from edgenet.runner.timing import now_ns
+
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
+
+_ROOT = Path("/")
+_ISA_FLAG = re.compile(
+    r"(sse|ssse|pni|avx|fma|f16c|amx|bmi|popcnt|neon|vfp|asimd|sve|i8mm|bf16|atomics|hypervisor).*"
+)
+_TICKS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest")
+_NO_LIMIT = 1 << 60  # control groups of the first version say "none" as a huge number
+
+
+def describe(root: Path = _ROOT) -> Dict[str, Any]:
+    """Return what the machine and this interpreter are, as plain JSON values.
+
+    Args:
+        root: The folder that holds ``proc`` and ``sys``.
+    """
+    return {
+        "cpu": _cpu(root),
+        "memory_bytes": _meminfo(root).get("MemTotal"),
+        "swap_bytes": _meminfo(root).get("SwapTotal"),
+        "limits": _limits(root),
+        "numa_nodes": len(list((root / "sys/devices/system/node").glob("node[0-9]*"))) or None,
+        "system": platform.system(),
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "board": _line(root / "proc/device-tree/model"),
+        "libc": _libc(),
+        "python": platform.python_version(),
+        "python_implementation": platform.python_implementation(),
+        "numpy": np.__version__,
+        "thread_variables": {
+            name: os.environ[name] for name in sorted(os.environ) if name.endswith("_NUM_THREADS")
+        },
+    }
+
+
+def snapshot(root: Path = _ROOT) -> Dict[str, Any]:
+    """Return what the machine is doing now, as plain JSON values.
+
+    Counters count up from the machine's or the process's start: their difference between two
+    snapshots is what happened in between.
+    """
+    stat = _stat(root)
+    pages = _pairs(root / "proc/vmstat", ("pswpin", "pswpout"))
+    return {
+        "at_ns": now_ns(),
+        "load_average": _load_average(root),
+        "cpu_ticks": stat["ticks"],
+        "ticks_per_s": _sysconf("SC_CLK_TCK"),
+        "context_switches": stat["context_switches"],
+        "running_tasks": stat["running_tasks"],
+        "swapped_in_pages": pages.get("pswpin"),
+        "swapped_out_pages": pages.get("pswpout"),
+        "memory_available_bytes": _meminfo(root).get("MemAvailable"),
+        "frequencies_khz": _frequencies(root),
+        "temperatures_c": _temperatures(root),
+        "quota_throttled": _quota_throttled(root),
+        "own": _own_usage(),
+    }
+
+
+def _cpu(root: Path) -> Dict[str, Any]:
+    info = _cpuinfo(root)
+    frequency = root / "sys/devices/system/cpu/cpu0/cpufreq"
+    flags = (info.get("flags") or info.get("Features") or "").split()
+    return {
+        "model": info.get("model name") or info.get("Hardware") or info.get("CPU part"),
+        "isa": sorted({flag for flag in flags if _ISA_FLAG.match(flag)}),
+        "logical_cores": os.cpu_count(),
+        "physical_cores": _physical_cores(root),
+        "affinity": _affinity(),
+        "governor": _line(frequency / "scaling_governor"),
+        "lowest_khz": _integer(frequency / "cpuinfo_min_freq"),
+        "highest_khz": _integer(frequency / "cpuinfo_max_freq"),
+        "boost": _line(root / "sys/devices/system/cpu/cpufreq/boost"),
+    }
+
+
+def _cpuinfo(root: Path) -> Dict[str, str]:
+    """Return the first value of each field of ``/proc/cpuinfo``."""
+    fields: Dict[str, str] = {}
+    for line in _text(root / "proc/cpuinfo").splitlines():
+        name, separator, value = line.partition(":")
+        if separator:
+            fields.setdefault(name.strip(), value.strip())
+    return fields
+
+
+def _physical_cores(root: Path) -> Optional[int]:
+    """Count the different sets of sibling threads."""
+    siblings = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/topology/thread_siblings_list")
+    return len({_line(path) for path in siblings}) or None
+
+
+def _affinity() -> Optional[List[int]]:
+    if not hasattr(os, "sched_getaffinity"):  # Linux alone has it
+        return None
+    return sorted(os.sched_getaffinity(0))
+
+
+def _limits(root: Path) -> Dict[str, Optional[float]]:
+    """Return what the control group allows: cores (fractions too) and bytes; None without limit."""
+    groups = root / "sys/fs/cgroup"
+    cores: Optional[float] = None
+    quota = (_line(groups / "cpu.max") or "").split()
+    if len(quota) == 2 and quota[0].isdigit():
+        cores = int(quota[0]) / int(quota[1])
+    else:
+        microseconds = _integer(groups / "cpu/cpu.cfs_quota_us")
+        period = _integer(groups / "cpu/cpu.cfs_period_us")
+        if microseconds and period and microseconds > 0:
+            cores = microseconds / period
+    memory = _integer(groups / "memory.max")
+    if memory is None:
+        memory = _integer(groups / "memory/memory.limit_in_bytes")
+    unlimited = memory is None or memory > _NO_LIMIT
+    return {"cores": cores, "memory_bytes": None if unlimited else memory}
+
+
+def _stat(root: Path) -> Dict[str, Any]:
+    ticks = None
+    counts: Dict[str, int] = {}
+    for line in _text(root / "proc/stat").splitlines():
+        words = line.split()
+        if words and words[0] == "cpu":
+            ticks = dict(zip(_TICKS, (int(word) for word in words[1:])))
+        elif len(words) == 2 and words[1].isdigit():
+            counts[words[0]] = int(words[1])
+    return {
+        "ticks": ticks,
+        "context_switches": counts.get("ctxt"),
+        "running_tasks": counts.get("procs_running"),
+    }
+
+
+def _quota_throttled(root: Path) -> Dict[str, int]:
+    """Return how often, and for how long, the control group held its processes back."""
+    groups = root / "sys/fs/cgroup"
+    names = ("nr_throttled", "throttled_usec", "throttled_time")
+    return _pairs(groups / "cpu.stat", names) or _pairs(groups / "cpu/cpu.stat", names)
+
+
+def _load_average(root: Path) -> Optional[List[float]]:
+    words = _text(root / "proc/loadavg").split()
+    return [float(word) for word in words[:3]] or None
+
+
+def _meminfo(root: Path) -> Dict[str, int]:
+    values = {}
+    for line in _text(root / "proc/meminfo").splitlines():
+        words = line.replace(":", " ").split()
+        if len(words) >= 2 and words[1].isdigit():
+            values[words[0]] = int(words[1]) * 1024
+    return values
+
+
+def _frequencies(root: Path) -> Optional[List[int]]:
+    """Return the clock of each core in kHz, as the driver or else the processor tells it."""
+    cores = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq")
+    told = [_integer(path) for path in sorted(cores)]
+    found = [value for value in told if value is not None]
+    if not found:
+        lines = re.findall(r"^cpu MHz\s*:\s*([0-9.]+)$", _text(root / "proc/cpuinfo"), re.MULTILINE)
+        found = [int(float(megahertz) * 1000) for megahertz in lines]
+    return found or None
+
+
+def _temperatures(root: Path) -> Optional[Dict[str, float]]:
+    zones = {}
+    for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*")):
+        millidegrees = _integer(zone / "temp")
+        if millidegrees is not None:
+            name = "{} {}".format(zone.name[len("thermal_zone") :], _line(zone / "type") or "")
+            zones[name.strip()] = millidegrees / 1000
+    return zones or None
+
+
+def _own_usage() -> Optional[Dict[str, Any]]:
+    if resource is None:
+        return None
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "user_s": usage.ru_utime,
+        "system_s": usage.ru_stime,
+        "voluntary_switches": usage.ru_nvcsw,
+        "involuntary_switches": usage.ru_nivcsw,
+        "major_faults": usage.ru_majflt,
+    }
+
+
+def _libc() -> Optional[str]:
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION")
+    except (AttributeError, ValueError, OSError):
+        return " ".join(platform.libc_ver()).strip() or None
+
+
+def _sysconf(name: str) -> Optional[int]:
+    try:
+        return os.sysconf(name)
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _pairs(path: Path, names: Any) -> Dict[str, int]:
+    """Return the ``name value`` lines of a file whose names are wanted."""
+    lines = (line.split() for line in _text(path).splitlines())
+    return {words[0]: int(words[1]) for words in lines if len(words) == 2 and words[0] in names}
+
+
+def _integer(path: Path) -> Optional[int]:
+    line = _line(path)
+    try:
+        return None if line is None else int(line)
+    except ValueError:
+        return None
+
+
+def _line(path: Path) -> Optional[str]:
+    """Return the first line of a file, or None."""
+    lines = _text(path).replace("\0", "").splitlines()
+    return lines[0].strip() if lines else None
+
+
+def _text(path: Path) -> str:
+    """Return a file's content; empty if it cannot be read."""
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
