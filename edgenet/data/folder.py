@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgenet.data.cache import cached_folder
-from edgenet.data.listing import PARTS, Listing, list_pictures
+from edgenet.data.listing import PARTS, Listing, Picture, list_pictures
 from edgenet.data.pixels import mean_and_std, polarity_of
 from edgenet.data.split import Dataset, SkippedFile, Split, stratified_indices
-from edgenet.errors import CorruptFile, DataUnavailable, UsageError
+from edgenet.errors import CorruptFile, DataUnavailable, EdgenetError, UsageError
 from edgenet.files import cache_root
 from edgenet.progress import ProgressCallback, Step, ignore
 from edgenet.runner.preprocess import Header, Preprocessing, decode, prepare, probe
@@ -124,7 +124,7 @@ def choose_form(listing: Listing, progress: ProgressCallback = ignore) -> dict[s
         try:
             headers.append(probe(listing.folder / picture.path))
         except (UsageError, CorruptFile) as error:
-            skipped.append((picture.path, error.message))
+            skipped.append((picture.path, _reason(listing, picture, error)))
         _report(progress, "look at pictures", done, total)
     if not headers:
         raise _none_readable(listing, skipped)
@@ -156,7 +156,7 @@ def _convert(
             images[len(index)] = prepare(decode(listing.folder / picture.path), form)
             index.append((picture.label, picture.part))
         except (UsageError, CorruptFile) as error:
-            skipped.append((picture.path, error.message))
+            skipped.append((picture.path, _reason(listing, picture, error)))
         _report(progress, "convert pictures", done, total)
     if not index:
         raise _none_readable(listing, skipped)
@@ -185,7 +185,7 @@ def _cut(listing: Listing, index: NDArray[np.int64], split_seed: int) -> list[ND
         rows[part] = pool[choice]
         if not len(choice):
             message = (
-                f"{listing.folder} has too few pictures ({len(index)}) to draw a {PARTS[part]} part"
+                f"{listing.folder} has too few pictures ({len(index)}) for a {PARTS[part]} part"
             )
             raise UsageError(message, "add pictures: ten a class at the very least")
     unseen = set(range(len(listing.class_names))) - set(labels[rows[0]].tolist())
@@ -219,10 +219,15 @@ def _available_bytes() -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
+def _reason(listing: Listing, picture: Picture, error: EdgenetError) -> str:
+    """Return the message without the path, which is kept beside it."""
+    return error.message.replace(str(listing.folder / picture.path), "it")
+
+
 def _none_readable(listing: Listing, skipped: list[tuple[str, str]]) -> DataUnavailable:
-    _, reason = skipped[0]
+    path, reason = skipped[0]
     message = f"none of the {len(skipped)} files in {listing.folder} can be read as a picture"
-    return DataUnavailable(message, f"the first: {reason}")
+    return DataUnavailable(message, f"the first is {path}: {reason}")
 
 
 def _report(progress: ProgressCallback, task: str, done: int, total: int) -> None:

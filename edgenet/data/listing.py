@@ -59,7 +59,8 @@ def list_pictures(folder: Path) -> Listing:
 
     Where the folder is cut into ``train``, ``val`` (or ``valid``, ``validation``) and ``test``,
     which hold class folders, that decides which part a picture belongs to. Otherwise every folder
-    is a class, one named ``train`` that has only pictures in it, too. Folders inside a class folder belong to that class.
+    is a class, and so may be one named ``train`` that holds pictures alone. Folders inside a class
+    folder belong to that class.
 
     Raises:
         UsageError: The layout is neither of the two, or there are fewer than two classes.
