@@ -21,6 +21,7 @@ from edgenet.runner.timing import now_ns
 from edgenet.training.optim import make_optimizer
 from edgenet.training.pictures import logits_of
 from edgenet.training.recipe import Recipe
+from edgenet.training.reorder import pooling_before_relu
 from edgenet.training.schedule import learning_rate
 from edgenet.training.state import (
     EpochRecord,
@@ -84,7 +85,7 @@ def fit(
     if state:
         network.load_state_dict(state.weights)
         _restore(optimizer, state.optimizer)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), pooling_before_relu(network):
         while len(records) < recipe.epochs and not has_run_out_of_patience(records, recipe):
             started = now_ns()
             epoch = _Epoch(
