@@ -10,12 +10,17 @@ from typing import Any, NoReturn
 
 import pytest
 
+# Set before torch is imported anywhere: two threads beside a busy neighbour make a test's small steps
+# tens of times slower than one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # The only reasons for which a test may be skipped in continuous integration.
 ALLOWED_SKIPS = (
     "no CUDA device here",
     "a tmpfs cannot be mounted here",
     "root may write everywhere",
     "no Python 3.6 to 3.9 here",
+    "Debian's package dataset-fashion-mnist is not installed",
 )
 
 _forbidden_skips: list[str] = []
@@ -71,6 +76,7 @@ def _own_caches(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("MPLBACKEND", "agg")
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))  # the commands' edgenet too
         patch.delenv("NO_COLOR", raising=False)
         patch.delenv("FORCE_COLOR", raising=False)
         yield

@@ -263,9 +263,16 @@ def _tensors_of(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def _restore(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Give the optimizer the tensors that :func:`_tensors_of` returned."""
+    """Give the optimizer the tensors that :func:`_tensors_of` returned, laid out as its parameters.
+
+    A file keeps no strides, and the fused kernels walk parameter and state side by side in memory.
+    """
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, name = key.split(".", 1)
+        parameter = parameters[int(number)]
+        if value.shape == parameter.shape:
+            value = torch.empty_like(parameter).copy_(value)  # noqa: PLW2901
         state.setdefault(int(number), {})[name] = value.clone()
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

@@ -93,6 +93,20 @@ def test_a_resumed_run_ends_with_the_same_weights(
         assert len(resumed.records) == recipe.epochs
 
 
+def test_a_state_that_lost_its_memory_layout_gives_the_same_weights(bars: Pictures) -> None:
+    """A file keeps no strides: what comes from one is contiguous, whatever it was before."""
+    states: list[TrainingState] = []
+    fit(network(), RECIPE, train=bars, validation=bars, on_epoch=states.append)
+    plain = TrainingState(
+        records=states[1].records,
+        weights={name: tensor.contiguous() for name, tensor in states[1].weights.items()},
+        best_weights=states[1].best_weights,
+        optimizer={name: tensor.contiguous() for name, tensor in states[1].optimizer.items()},
+    )
+    resumed = fit(network(seed=7), RECIPE, train=bars, validation=bars, state=plain)
+    assert_equal(resumed.weights, states[-1].weights)
+
+
 def test_the_callers_generator_is_left_alone(bars: Pictures) -> None:
     """Training draws from generators of its own."""
     torch.manual_seed(3)
