@@ -60,19 +60,23 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def _run(arguments: List[str], lines: ResultLines) -> int:
     try:
-        if len(arguments) != 1:
-            raise UsageError("one job file is wanted", "python -m edgenet.runner JOB.json")
-        run_job(read_job(Path(arguments[0])), lines.emit)
+        run_job(read_job(_job_file(arguments)), lines.emit)
     except EdgenetError as error:
         _emit_error(lines, error.code, error.message, error.hint)
         return error.exit_code
     except BrokenPipeError:
         raise
-    except Exception as error:  # whatever a runtime raises is an answer, too
+    except Exception as error:  # noqa: BLE001 - whatever a runtime raises is an answer, too
         traceback.print_exc()
         _emit_error(lines, EdgenetError.code, "{}: {}".format(type(error).__name__, error), None)
         return EXIT_FAILED
     return EXIT_DONE
+
+
+def _job_file(arguments: List[str]) -> Path:
+    if len(arguments) != 1:
+        raise UsageError("one job file is wanted", "python -m edgenet.runner JOB.json")
+    return Path(arguments[0])
 
 
 def _emit_error(lines: ResultLines, code: str, message: str, hint: Optional[str]) -> None:

@@ -134,13 +134,16 @@ def _open_plain(folder: Path, name: str) -> Iterator[BinaryIO]:
         if error.errno == errno.ENOENT:
             raise CorruptFile("{} is missing".format(path), _AGAIN_HINT) from None
         raise CorruptFile("{} cannot be read: {}".format(path, error.strerror)) from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise CorruptFile("{} is not a regular file".format(path))
         if status.st_nlink > 1:
             raise CorruptFile("{} has a second name (a hard link)".format(path), _COPY_HINT)
-        yield file
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            yield file
+    finally:
+        os.close(descriptor)
 
 
 def _check_content(file: BinaryIO, path: Path, info: FileInfo) -> None:

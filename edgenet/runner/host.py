@@ -15,11 +15,6 @@ import numpy as np
 
 from edgenet.runner.timing import now_ns
 
-try:
-    import resource
-except ImportError:  # not on Windows
-    resource = None  # type: ignore[assignment]
-
 _ROOT = Path("/")
 _ISA_FLAG = re.compile(
     r"(sse|ssse|pni|avx|fma|f16c|amx|bmi|popcnt|neon|vfp|asimd|sve|i8mm|bf16|atomics|hypervisor).*"
@@ -196,7 +191,9 @@ def _temperatures(root: Path) -> Optional[Dict[str, float]]:
 
 
 def _own_usage() -> Optional[Dict[str, Any]]:
-    if resource is None:
+    try:
+        import resource
+    except ImportError:  # Windows has none
         return None
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {

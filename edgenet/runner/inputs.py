@@ -66,6 +66,11 @@ def check_pictures(shape: Tuple[int, ...], wanted: Tuple[int, int, int], source:
         raise UsageError(message.format(source, list(shape[1:]), list(wanted)))
 
 
+def first_batch(images: np.ndarray, batch: int) -> np.ndarray:
+    """Copy the first pictures uint8 [batch, C, H, W]; they occur again where there are too few."""
+    return np.ascontiguousarray(images[np.arange(batch) % len(images)])
+
+
 def timed_batches(images: np.ndarray, batch: int, seed: int) -> List[np.ndarray]:
     """Copy real pictures into batches to be timed, so that no disk is read while the clock runs.
 

@@ -126,7 +126,7 @@ def read_job(path: Path) -> Job:
 
 
 def _job(value: Any, folder: Path) -> Job:
-    record = Record(value, "", ("schema",) + Job._fields)
+    record = Record(value, "", ("schema", *Job._fields))
     record.text("schema", JOB_SCHEMA)
     evaluate = record.raw("evaluate")
     if not isinstance(evaluate, bool):

@@ -4,6 +4,8 @@ Every number that later decides how much memory is taken is bounded here, so tha
 manifest costs nothing more than its own bytes, and those are bounded by the reader.
 """
 
+import hashlib
+import json
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple, Union
 
 from edgenet.errors import CorruptFile
@@ -15,7 +17,7 @@ MANIFEST_NAME = "manifest.json"
 GOLDEN_NAME = "golden.npz"
 
 FILE_NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"  # one component: no separator, no ".."
-_TOKEN_PATTERN = r"[a-z0-9][a-z0-9._+-]{0,63}"
+_WORD_PATTERN = r"[a-z0-9][a-z0-9._+-]{0,63}"
 _SHA256_PATTERN = r"[0-9a-f]{64}"
 
 MAX_FILE_BYTES = 1 << 31  # protobuf, and so ONNX, ends at 2 GiB
@@ -130,7 +132,7 @@ class Manifest(NamedTuple):
 
     def to_json(self) -> Dict[str, Any]:
         """Return the content of ``manifest.json`` as plain JSON values."""
-        return {
+        content = {
             "schema": SCHEMA,
             "name": self.name,
             "format": self.format,
@@ -151,7 +153,8 @@ class Manifest(NamedTuple):
             "options": dict(self.options),
             "tools": dict(self.tools),
             "files": {name: info.to_json() for name, info in self.files.items()},
-        }
+        }  # type: Dict[str, Any]
+        return dict(content, seal=seal_of(content))
 
     @classmethod
     def from_json(cls, value: Any) -> "Manifest":
@@ -166,17 +169,29 @@ class Manifest(NamedTuple):
             raise CorruptFile("{}: {}".format(MANIFEST_NAME, error)) from None
 
 
+def seal_of(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a manifest's content, whatever its order, spacing and present seal.
+
+    It tells damage, as the files' hashes do. Who changes a manifest on purpose can seal it anew.
+    """
+    unsealed = {name: value for name, value in content.items() if name != "seal"}
+    text = json.dumps(unsealed, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
 def _manifest(value: Any) -> Manifest:
-    keys = ("schema",) + Manifest._fields
+    keys = ("schema", *Manifest._fields, "seal")
     if isinstance(value, dict) and value.get("schema") != SCHEMA:
         schema = repr(value.get("schema"))[:80]
         raise FieldError("schema is {}, this edgenet reads {!r}".format(schema, SCHEMA))
     record = Record(value, "", keys)
+    if value["seal"] != seal_of(value):
+        raise FieldError("it is not as it was written: its seal does not fit its content")
     manifest = Manifest(
         name=record.text("name", r"[^\x00-\x1f/\\]{1,200}"),
-        format=record.text("format", _TOKEN_PATTERN),
-        precision=record.text("precision", _TOKEN_PATTERN),
-        target=record.optional_text("target", _TOKEN_PATTERN),
+        format=record.text("format", _WORD_PATTERN),
+        precision=record.text("precision", _WORD_PATTERN),
+        target=record.optional_text("target", _WORD_PATTERN),
         model=record.text("model", FILE_NAME_PATTERN),
         input=_tensor(record, "input", "uint8|float32", rank=4),
         output=_tensor(record, "output", "float32", rank=2),
@@ -213,7 +228,7 @@ def _tensor(record: Record, key: str, dtypes: str, rank: int) -> TensorInfo:
     return TensorInfo(
         name=fields.text("name", r"[^\x00-\x1f]{1,200}"),
         dtype=fields.text("dtype", dtypes),
-        shape=(batch,) + rest,
+        shape=(batch, *rest),
     )
 
 

@@ -1,9 +1,9 @@
-"""One job from start to end: load, first inference, latency, accuracy, each a line of the answer."""
+"""One job from start to end: load, first inference, latency, accuracy; each an event."""
 
 import contextlib
 import os
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from edgenet.runner.bundle import Bundle, open_bundle
 from edgenet.runner.inputs import (
     EvaluationSet,
     check_pictures,
+    first_batch,
     open_evaluation_set,
     timed_batches,
 )
@@ -88,6 +89,8 @@ def run_job(job: Job, emit: Emit) -> None:
         since_launch_ms=since_launch_ms,
         memory=journal.memory(),
     )
+    if not job.output.is_dir():
+        raise UsageError("the job's output {} is not a folder".format(job.output))
     runtime = _import_runtime(job, journal)
     with journal.stage("opened") as fields:
         bundle = open_bundle(job.bundle)
@@ -97,7 +100,7 @@ def run_job(job: Job, emit: Emit) -> None:
         )
     _check_format(bundle, runtime, job.runtime)
     evaluation_set, images = _open_inputs(job, bundle, journal)
-    first = np.ascontiguousarray(images[: bundle.manifest.fixed_batch or 1])
+    first = first_batch(images, bundle.manifest.fixed_batch or 1)
     with journal.stage("loaded"):
         session = runtime.open_session(bundle, job.threads, job.device)
     try:
@@ -107,10 +110,11 @@ def run_job(job: Job, emit: Emit) -> None:
                 since_launch_ms=journal.since_launch_ms(), observing_ms=journal.observing_ms()
             )
         journal.note("clock", **clock_quality()._asdict())
+        subject = _Subject(session, bundle, job, journal)
         for scenario in sorted(job.latency):
-            _measure_latency(session, images, scenario, bundle, job, journal)
+            _measure_latency(subject, scenario, images)
         if job.evaluate and evaluation_set is not None:
-            _measure_accuracy(session, evaluation_set, bundle, job, journal)
+            _measure_accuracy(subject, evaluation_set)
     finally:
         session.close()
     journal.note("environment", describe=host.describe())
@@ -152,22 +156,24 @@ def _open_inputs(job: Job, bundle: Bundle, journal: Journal) -> Any:
     return evaluation_set, images
 
 
-def _measure_latency(
-    session: Any,
-    images: np.ndarray,
-    scenario: Scenario,
-    bundle: Bundle,
-    job: Job,
-    journal: Journal,
-) -> None:
+class _Subject(NamedTuple):
+    """What is measured, and where the results go."""
+
+    session: Any
+    bundle: Bundle
+    job: Job
+    journal: Journal
+
+
+def _measure_latency(subject: _Subject, scenario: Scenario, images: np.ndarray) -> None:
+    session, bundle, job, journal = subject
     fixed = bundle.manifest.fixed_batch
     if fixed not in (None, scenario.batch):
         reason = "the bundle was exported for batches of {}".format(fixed)
         journal.note("skipped", what="latency", batch=scenario.batch, reason=reason)
         return
     with journal.stage("settled") as fields:
-        few = np.ascontiguousarray(images[: scenario.batch])
-        few = np.resize(few, (scenario.batch,) + few.shape[1:])
+        few = first_batch(images, scenario.batch)
         for _ in range(_SETTLING_QUERIES):
             session.run(few)
         fields.update(batch=scenario.batch, queries=_SETTLING_QUERIES)
@@ -192,9 +198,8 @@ def _measure_latency(
         )
 
 
-def _measure_accuracy(
-    session: Any, evaluation_set: EvaluationSet, bundle: Bundle, job: Job, journal: Journal
-) -> None:
+def _measure_accuracy(subject: _Subject, evaluation_set: EvaluationSet) -> None:
+    session, bundle, job, journal = subject
     batch = bundle.manifest.fixed_batch or job.evaluation_batch
     with journal.stage("accuracy") as fields:
         logits = np.concatenate(list(_logits(session, evaluation_set.images, batch)))
@@ -215,7 +220,7 @@ def _logits(session: Any, images: np.ndarray, batch: int) -> Iterator[np.ndarray
         missing = batch - len(part)
         if missing:
             filling: List[np.ndarray] = [part[-1:]] * missing
-            yield session.run(np.concatenate([part] + filling))[: len(part)]
+            yield session.run(np.concatenate([part, *filling]))[: len(part)]
         else:
             yield session.run(part)
 

@@ -4,7 +4,7 @@ A tensor of an ONNX file may name another file to be read as its data, with any 
 runtime would follow it; so the file is walked first, and a tensor that lies elsewhere or that
 claims to be huge is refused. ONNX is protobuf: fields with a number, a wire type and a length.
 The walk follows only the fields that can hold a tensor and touches no tensor data, in constant
-memory and bounded time; it needs neither the ``onnx`` package nor protobuf, which boards do not have.
+memory and bounded time. It needs neither the ``onnx`` package nor protobuf: boards have none.
 
 Source: the field numbers of onnx.proto (IR version 13); the encoding of protobuf's wire format.
 """
@@ -23,7 +23,7 @@ _VARINT, _BYTES = 0, 2  # wire types
 _FIXED_BYTES = {1: 8, 5: 4}
 
 # Message -> {field number: the message that it holds}, for those on the way to a tensor.
-_TREE = {
+_TREE: Dict[str, Dict[int, str]] = {
     "Model": {7: "Graph", 20: "Training", 25: "Function"},
     "Training": {1: "Graph", 2: "Graph"},
     "Graph": {1: "Node", 5: "Tensor", 15: "Sparse"},
@@ -31,7 +31,7 @@ _TREE = {
     "Node": {5: "Attribute"},
     "Attribute": {5: "Tensor", 6: "Graph", 10: "Tensor", 11: "Graph", 22: "Sparse", 23: "Sparse"},
     "Sparse": {1: "Tensor", 2: "Tensor"},
-}  # type: Dict[str, Dict[int, str]]
+}
 _TENSOR_DIMS, _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 1, 13, 14
 
 Buffer = Union[bytes, mmap.mmap]

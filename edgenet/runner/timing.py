@@ -116,7 +116,7 @@ def run_queries(
         append(fetched - executed)
         if fetched >= deadline and queries >= min_queries:
             break
-    return np.frombuffer(samples, np.int64).reshape(-1, 3).copy()
+    return np.array(samples, np.int64).reshape(-1, 3)
 
 
 def warm_up(

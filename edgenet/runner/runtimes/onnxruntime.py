@@ -85,7 +85,7 @@ class OnnxRuntimeSession:
         """Return the logits float32 [N, K] of pictures uint8 [N, C, H, W]."""
         self.bind(images)
         self.execute()
-        return self.fetch().copy()
+        return np.array(self.fetch())
 
     def close(self) -> None:
         """Give the model's memory back."""
@@ -95,7 +95,7 @@ class OnnxRuntimeSession:
     def _allocate(self, shape: Any) -> None:
         """Bind new buffers, for a batch of another size."""
         self._images = np.empty(shape, self._input.dtype)
-        self._logits = np.empty((shape[0], self._output.shape[1]), np.float32)
+        self._logits = np.empty((shape[0], int(self._output.shape[1])), np.float32)
         value_of = self._library.OrtValue.ortvalue_from_numpy  # shares memory on the CPU
         self._binding.bind_ortvalue_input(self._input.name, value_of(self._images))
         self._binding.bind_ortvalue_output(self._output.name, value_of(self._logits))

@@ -1,0 +1,1 @@
+"""Where a job runs; its answer is streamed back whatever becomes of the process."""

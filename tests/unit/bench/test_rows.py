@@ -1,0 +1,215 @@
+"""From raw samples to figures, on samples whose figures are known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgenet.bench.answer import Measured
+from edgenet.bench.plan import Configuration
+from edgenet.bench.row import Row
+from edgenet.bench.rows import row_of
+from edgenet.launch.outcome import Ending, Outcome
+from edgenet.runner.bundle import open_bundle
+from edgenet.statistics import wilson_interval
+from tests.bundles import write_onnx_bundle
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Configuration:
+    """A configuration of a real bundle."""
+    bundle = open_bundle(write_onnx_bundle(tmp_path / "bundle"))
+    return Configuration(name="tiny", bundle=bundle, runtime="onnxruntime")
+
+
+def _memory(peak_mib: float) -> dict[str, Any]:
+    return {"peak_bytes": int(peak_mib * MIB)}
+
+
+def _measured(folder: Path, execute_ns: list[int], **changes: Any) -> Measured:
+    """A process whose queries took 100 ns, ``execute_ns`` and 200 ns."""
+    folder.mkdir()
+    samples = np.array([[100, value, 200] for value in execute_ns], np.int64)
+    np.save(folder / "b1.npy", samples)
+    np.save(folder / "b64.npy", samples * 10)
+    figures = {"load": 2.0, "first": 3.0, "peak": 60.0, "baseline": 50.0, **changes}
+    events: list[dict[str, Any]] = [
+        {
+            "event": "imported",
+            "ms": 40.0,
+            "versions": {"onnxruntime": "1.0"},
+            "memory": _memory(figures["baseline"]),
+        },
+        {"event": "loaded", "ms": figures["load"]},
+        {
+            "event": "first-inference",
+            "ms": figures["first"],
+            "since_launch_ms": 100.0,
+            "observing_ms": 5.0,
+        },
+        {"event": "settled", "batch": 1, "memory": _memory(figures["peak"])},
+        {"event": "latency", "batch": 1, "samples": "b1.npy", "steady": True},
+        {"event": "settled", "batch": 64, "memory": _memory(99)},
+        {"event": "latency", "batch": 64, "samples": "b64.npy", "steady": True},
+        {"event": "finished"},
+    ]
+    if "accuracy" in changes:
+        events.insert(-1, {"event": "accuracy", **changes["accuracy"]})
+    return Measured(folder=folder, outcome=Outcome(ending=Ending.FINISHED, events=tuple(events)))
+
+
+def _row(configuration: Configuration, *measured: Measured, **options: Any) -> Row:
+    return row_of(configuration, measured, threads=1, device="cpu", **options)
+
+
+def test_quantiles_are_over_every_query_of_every_process(
+    tmp_path: Path, configuration: Configuration
+) -> None:
+    """Nothing is trimmed: the one slow query is the maximum, and counts in the p99."""
+    measured = [
+        _measured(tmp_path / "1", [700] * 50),
+        _measured(tmp_path / "2", [1700] * 49 + [99_700]),
+    ]
+    latency = _row(configuration, *measured).at(1)
+    assert latency is not None
+    assert latency.n == 100
+    assert latency.p50_us == pytest.approx(1.5)
+    assert latency.p90_us == pytest.approx(2.0)
+    assert latency.p99_us == pytest.approx(2.0 + 0.01 * 98)
+    assert latency.process_p50_us == (1.0, 2.0)
+    assert latency.spread == pytest.approx(1.0)
+
+
+def test_the_parts_of_a_query_stand_beside_the_whole(
+    tmp_path: Path, configuration: Configuration
+) -> None:
+    """What the user's code pays for copying is not the model's."""
+    latency = _row(configuration, _measured(tmp_path / "1", [700] * 3)).at(1)
+    assert latency is not None
+    parts = (latency.bind_p50_us, latency.execute_p50_us, latency.fetch_p50_us)
+    assert parts == pytest.approx((0.1, 0.7, 0.2))
+
+
+def test_throughput_is_pictures_over_the_time_of_all_queries(
+    tmp_path: Path, configuration: Configuration
+) -> None:
+    """Not one over the median: slow queries take their time, too."""
+    row = _row(configuration, _measured(tmp_path / "1", [700, 700, 2700]))
+    single, batched = row.at(1), row.at(64)
+    assert single is not None
+    assert batched is not None
+    assert single.images_per_s == pytest.approx(3 / 5e-6)
+    assert batched.images_per_s == pytest.approx(64 * 3 / 5e-5)
+    assert row.at(2) is None
+
+
+def test_figures_of_a_process_are_medians_over_processes(
+    tmp_path: Path, configuration: Configuration
+) -> None:
+    """The peak is that of the least batch size."""
+    measured = [
+        _measured(tmp_path / str(number), [700], load=load, first=9.0, peak=peak)
+        for number, (load, peak) in enumerate([(1.0, 60), (50.0, 61), (2.0, 70)])
+    ]
+    row = _row(configuration, *measured)
+    assert (row.load_ms, row.first_inference_ms, row.import_ms) == (2.0, 9.0, 40.0)
+    assert (row.peak_mib, row.baseline_mib) == (61.0, 50.0)
+    assert row.process_to_first_ms == 95.0
+    assert (row.processes, row.failure) == (3, None)
+
+
+def test_facts_of_the_bundle_are_in_the_row(tmp_path: Path, configuration: Configuration) -> None:
+    """A row can be read alone."""
+    row = _row(configuration, _measured(tmp_path / "1", [700]))
+    assert (row.model, row.format, row.precision) == ("tiny", "onnx", "fp32")
+    assert row.size_bytes == (tmp_path / "bundle" / "model.onnx").stat().st_size
+    assert row.versions == {"onnxruntime": "1.0"}
+    json.dumps(row.to_json(), allow_nan=False)
+
+
+def test_accuracy_carries_its_interval(tmp_path: Path, configuration: Configuration) -> None:
+    """990 of 1,000 is not 99 % and nothing more."""
+    event = {"correct": 990, "n": 1000, "digest": "d", "not_finite": 0}
+    measured = [_measured(tmp_path / "1", [7], accuracy=event), _measured(tmp_path / "2", [7])]
+    accuracy = _row(configuration, *measured, accuracy_reason="unused").accuracy
+    assert accuracy is not None
+    assert (accuracy.correct, accuracy.n, accuracy.accuracy) == (990, 1000, 0.99)
+    assert (accuracy.low, accuracy.high) == wilson_interval(990, 1000)
+
+
+def test_without_accuracy_there_is_a_reason(tmp_path: Path, configuration: Configuration) -> None:
+    """Nothing is left out in silence."""
+    row = _row(configuration, _measured(tmp_path / "1", [7]), accuracy_reason="no data")
+    assert (row.accuracy, row.accuracy_reason) == (None, "no data")
+
+
+def test_a_configuration_that_failed_is_a_row_with_its_reason(
+    tmp_path: Path, configuration: Configuration
+) -> None:
+    """The table has no holes."""
+    crash = Outcome(ending=Ending.CRASH, reason="it crashed: SIGSEGV", code="failed")
+    row = _row(configuration, *[Measured(folder=tmp_path, outcome=crash)] * 3)
+    assert row.failure is not None
+    assert (row.failure.ending, row.failure.reason) == ("crash", "it crashed: SIGSEGV")
+    assert row.failure.processes == 3
+    assert (row.latency, row.peak_mib, row.load_ms, row.versions) == ((), None, None, {})
+    json.dumps(row.to_json(), allow_nan=False)
+
+
+def test_the_processes_that_finished_count_although_another_crashed(
+    tmp_path: Path, configuration: Configuration
+) -> None:
+    """Both are told."""
+    crash = Outcome(ending=Ending.TIMEOUT, reason="late", code="failed")
+    row = _row(
+        configuration,
+        Measured(folder=tmp_path, outcome=crash),
+        _measured(tmp_path / "1", [700] * 5),
+    )
+    assert row.failure is not None
+    assert (row.processes, row.failure.processes, row.latency[0].n) == (1, 1, 5)
+
+
+def _without(name: str) -> Callable[[list[dict[str, Any]]], list[dict[str, Any]]]:
+    return lambda events: [event for event in events if event["event"] != name]
+
+
+def _other_samples(name: str) -> Callable[[list[dict[str, Any]]], list[dict[str, Any]]]:
+    return lambda events: [
+        {**event, "samples": name} if event["event"] == "latency" else event for event in events
+    ]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *(_without(name) for name in ("imported", "loaded", "first-inference", "latency")),
+        _other_samples("absent.npy"),
+        _other_samples("logits.npy"),
+        _other_samples("../outside.npy"),
+        lambda events: [{"event": event["event"]} for event in events],
+        lambda events: [{"event": "finished"}],
+    ],
+)
+def test_an_answer_that_lacks_something_is_a_failure(
+    tmp_path: Path,
+    configuration: Configuration,
+    damage: Callable[[list[dict[str, Any]]], list[dict[str, Any]]],
+) -> None:
+    """A process that only says it finished has not measured anything."""
+    measured = _measured(tmp_path / "1", [700])
+    np.save(tmp_path / "1" / "logits.npy", np.zeros((5, 10), np.float32))
+    np.save(tmp_path / "outside.npy", np.ones((5, 3), np.int64))
+    events = tuple(damage([dict(event) for event in measured.outcome.events]))
+    outcome = Outcome(ending=Ending.FINISHED, events=events)
+    row = _row(configuration, Measured(folder=measured.folder, outcome=outcome))
+    assert row.failure is not None
+    assert row.failure.ending == "garbage"
+    assert row.processes == 0

@@ -1,0 +1,129 @@
+"""What the system tells of memory and of itself, from fake and from real folders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgenet.runner import host
+from edgenet.runner.memory import read_memory
+
+
+def _write(root: Path, files: dict[str, str]) -> Path:
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(content)
+    return root
+
+
+def test_memory_is_read_in_bytes(tmp_path: Path) -> None:
+    """The kernel's kB are 1,024 bytes."""
+    _write(
+        tmp_path,
+        {
+            "status": "Name:\tpython\nVmHWM:\t    2000 kB\nVmRSS:\t    1000 kB\nThreads:\t1\n",
+            "smaps_rollup": "00-ff ---p 00000000 00:00 0 [rollup]\nRss: 1000 kB\nPss: 700 kB\n",
+        },
+    )
+    memory = read_memory(tmp_path)
+    assert memory == (2000 * 1024, 1000 * 1024, 700 * 1024, None)
+
+
+def test_an_older_kernels_mappings_are_summed_up(tmp_path: Path) -> None:
+    """A Jetson Nano's 4.9 has no smaps_rollup."""
+    _write(tmp_path, {"status": "VmHWM: 9 kB\nVmRSS: 8 kB\n", "smaps": "Pss: 3 kB\nPss: 4 kB\n"})
+    assert read_memory(tmp_path).proportional_bytes == 7 * 1024
+
+
+def test_where_there_is_no_proc_the_figures_are_none_with_the_reason(tmp_path: Path) -> None:
+    """A system without it is no reason to fail."""
+    memory = read_memory(tmp_path / "absent")
+    assert memory[:3] == (None, None, None)
+    assert memory.reason is not None
+    assert "absent" in memory.reason
+
+
+def test_this_process_has_memory() -> None:
+    """The real files are understood."""
+    memory = read_memory()
+    if memory.peak_bytes is None or memory.resident_bytes is None:
+        assert memory.reason
+    else:
+        assert memory.peak_bytes >= memory.resident_bytes > 1 << 20
+
+
+JETSON = {
+    "proc/cpuinfo": "processor\t: 0\nmodel name\t: ARMv8 Processor rev 1 (v8l)\n"
+    "Features\t: fp asimd evtstrm aes crc32\n\nprocessor\t: 1\nmodel name\t: other\n",
+    "proc/device-tree/model": "NVIDIA Jetson Nano Developer Kit\0",
+    "proc/meminfo": "MemTotal: 4059288 kB\nMemAvailable: 3000000 kB\nSwapTotal: 2029632 kB\n",
+    "proc/stat": "cpu  10 1 5 900 3 0 2 7 0 0\ncpu0 1 2 3 4\nctxt 12345\nprocs_running 2\n",
+    "proc/loadavg": "0.50 0.25 0.10 1/200 999\n",
+    "proc/vmstat": "nr_free_pages 5\npswpin 11\npswpout 12\n",
+    "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "schedutil\n",
+    "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "921600\n",
+    "sys/devices/system/cpu/cpu1/cpufreq/scaling_cur_freq": "1479000\n",
+    "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_min_freq": "102000\n",
+    "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq": "1479000\n",
+    "sys/devices/system/cpu/cpu0/topology/thread_siblings_list": "0\n",
+    "sys/devices/system/cpu/cpu1/topology/thread_siblings_list": "1\n",
+    "sys/class/thermal/thermal_zone0/type": "CPU-therm\n",
+    "sys/class/thermal/thermal_zone0/temp": "41500\n",
+}
+
+
+def test_a_boards_facts_are_read_from_its_files(tmp_path: Path) -> None:
+    """Model, instruction set, clocks and memory of a Jetson Nano."""
+    facts = host.describe(_write(tmp_path, JETSON))
+    assert facts["board"] == "NVIDIA Jetson Nano Developer Kit"
+    assert facts["cpu"]["model"] == "ARMv8 Processor rev 1 (v8l)"
+    assert facts["cpu"]["isa"] == ["asimd"]
+    assert facts["cpu"]["physical_cores"] == 2
+    assert (facts["cpu"]["governor"], facts["cpu"]["highest_khz"]) == ("schedutil", 1479000)
+    assert facts["memory_bytes"] == 4059288 * 1024
+
+
+def test_what_a_machine_does_is_told_as_raw_counters(tmp_path: Path) -> None:
+    """Two snapshots give rates; the judge applies his own limits."""
+    now = host.snapshot(_write(tmp_path, JETSON))
+    assert now["cpu_ticks"]["steal"] == 7
+    assert (now["context_switches"], now["running_tasks"]) == (12345, 2)
+    assert (now["swapped_in_pages"], now["swapped_out_pages"]) == (11, 12)
+    assert now["load_average"] == [0.5, 0.25, 0.1]
+    assert now["frequencies_khz"] == [921600, 1479000]
+    assert now["temperatures_c"] == {"0 CPU-therm": 41.5}
+    assert now["own"]["user_s"] > 0
+
+
+@pytest.mark.parametrize(
+    ("files", "cores", "memory"),
+    [
+        ({}, None, None),
+        ({"cpu.max": "max 100000\n", "memory.max": "max\n"}, None, None),
+        ({"cpu.max": "150000 100000\n", "memory.max": "1048576\n"}, 1.5, 1048576),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None, None),
+        ({"cpu/cpu.cfs_quota_us": "50000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 0.5, None),
+        ({"memory/memory.limit_in_bytes": "9223372036854771712\n"}, None, None),
+        ({"memory/memory.limit_in_bytes": "4096\n"}, None, 4096),
+    ],
+)
+def test_a_containers_limits_are_found_in_both_versions_of_control_groups(
+    tmp_path: Path, files: dict[str, str], cores: float | None, memory: int | None
+) -> None:
+    """A container of half a core is not a machine of two."""
+    root = _write(tmp_path, {f"sys/fs/cgroup/{name}": text for name, text in files.items()})
+    assert host.describe(root)["limits"] == {"cores": cores, "memory_bytes": memory}
+
+
+def test_a_machine_that_tells_nothing_fails_nothing(tmp_path: Path) -> None:
+    """Everything is None or empty, and JSON."""
+    json.dumps([host.describe(tmp_path), host.snapshot(tmp_path)], allow_nan=False)
+
+
+def test_this_machine_can_be_described() -> None:
+    """The real files are understood."""
+    facts = host.describe()
+    assert facts["cpu"]["logical_cores"] >= 1
+    json.dumps([facts, host.snapshot()], allow_nan=False)
