@@ -1,0 +1,292 @@
+"""``export``: from a checkpoint to verified bundles, one a format."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import edgenet
+from edgenet.errors import NotPossible, UsageError
+from edgenet.export import load_format
+from edgenet.export.bundle import BundleWriter, new_bundle
+from edgenet.progress import ProgressCallback, Step, ignore
+from edgenet.runner.bundle import Bundle, open_bundle
+from edgenet.runner.manifest import Manifest, TensorInfo
+from edgenet.verify.checks import (
+    Verification,
+    check_golden,
+    check_hashes,
+    check_metadata,
+    check_parity,
+    check_weights,
+)
+from edgenet.verify.inference import Inference, open_inference
+from edgenet.workflows._resolve import Kind, Resolved, resolve
+from edgenet.workflows.export_arguments import ExportArguments
+from edgenet.workflows.looks import note_test_look
+from edgenet.workflows.runs import ARGUMENTS, Run
+
+if TYPE_CHECKING:
+    from edgenet.export.format import Format
+    from edgenet.workflows.export_parent import ParentNetwork
+
+__all__ = ["ExportArguments", "ExportResult", "ExportedBundle", "export"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportedBundle:
+    """What came of one format.
+
+    Attributes:
+        format: Name in the table of formats.
+        precision: Of the arithmetic.
+        path: The bundle's folder; None if it failed its verification, which leaves nothing.
+        model_bytes: Length of the model file.
+        options: As they are in the file, such as ``opset``.
+        seconds: Wall time of writing and verifying.
+        verification: What the checks found; None if they were not wanted.
+    """
+
+    format: str
+    precision: str
+    path: Path | None
+    model_bytes: int
+    options: dict[str, Any]
+    seconds: float
+    verification: Verification | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values by field name."""
+        return {
+            **vars(self),
+            "path": str(self.path) if self.path else None,
+            "verification": self.verification.to_json() if self.verification else None,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportResult:
+    """What came of an export.
+
+    Attributes:
+        checkpoint: The weights that were exported.
+        bundles: One for each format, in the order they were asked for.
+    """
+
+    checkpoint: Path
+    bundles: tuple[ExportedBundle, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Every format became a bundle."""
+        return all(bundle.path is not None for bundle in self.bundles)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values by field name, and ``passed``."""
+        return {
+            "checkpoint": str(self.checkpoint),
+            "passed": self.passed,
+            "bundles": [bundle.to_json() for bundle in self.bundles],
+        }
+
+
+def export(arguments: ExportArguments, *, progress: ProgressCallback = ignore) -> ExportResult:
+    """Write a trained network as bundles, each verified against it before it is kept.
+
+    A bundle is kept if its weights are the checkpoint's bit for bit, and if on every picture of the
+    validation and the test split the file decides as the network does, with logits within the bound
+    of :func:`edgenet.verify.parity.relative_bound`.
+
+    Raises:
+        UsageError: The source is nothing trained, a bundle is there already, or an option does not
+            go with a format.
+        DataUnavailable: The data to verify with are not here, or not those of the training.
+        NotPossible: A format cannot express the network or an option, or cannot be run here.
+        CorruptFile: The checkpoint is damaged.
+        EdgenetError: The bundle's folder cannot be written.
+    """
+    resolved = resolve(arguments.source, accept=(Kind.RUN, Kind.CHECKPOINT))
+    _check_opset(arguments)
+    home = _home(arguments, resolved)
+    folders = {
+        name: home / f"{name}-{arguments.resolved_precision}"
+        for name in arguments.canonical_formats
+    }
+    for folder in folders.values():
+        if folder.exists() and not arguments.exist_ok:
+            raise UsageError(f"{folder} already exists", "replace it with --exist-ok")
+
+    from edgenet.workflows.export_parent import ParentNetwork
+
+    parent = ParentNetwork.load(resolved.checkpoint, arguments.data, progress)
+    results = []
+    for done, (name, folder) in enumerate(folders.items()):
+        progress(Step(task="export", done=done, total=len(folders), unit="format"))
+        results.append(_export_format(name, folder, parent, arguments, progress))
+    progress(Step(task="export", done=len(folders), total=len(folders), unit="format", final=True))
+    _record(arguments, resolved, parent, home)
+    return ExportResult(checkpoint=parent.path, bundles=tuple(results))
+
+
+def _check_opset(arguments: ExportArguments) -> None:
+    """Refuse an opset where no format has one.
+
+    Raises:
+        UsageError: It would have no effect.
+    """
+    formats = arguments.canonical_formats
+    if arguments.opset is not None and all(load_format(f).DEFAULT_OPSET is None for f in formats):
+        raise UsageError(f"--opset has no effect on {', '.join(formats)}", "leave it out")
+
+
+def _home(arguments: ExportArguments, resolved: Resolved) -> Path:
+    """Return the folder that the bundles are to be in."""
+    if arguments.project is not None:
+        name = arguments.name or resolved.checkpoint.absolute().parent.name
+        if resolved.run is not None:
+            name = arguments.name or resolved.run.path.absolute().name
+        return Run(arguments.project / "export" / name).bundles
+    if resolved.run is not None:
+        return resolved.run.bundles
+    return resolved.checkpoint.parent / "bundles"
+
+
+def _export_format(
+    name: str,
+    folder: Path,
+    parent: ParentNetwork,
+    arguments: ExportArguments,
+    progress: ProgressCallback,
+) -> ExportedBundle:
+    """Write, complete and verify the bundle of one format."""
+    started = time.perf_counter()
+    format = load_format(name)
+    draft = _draft(name, format, parent, arguments)
+    verification = None
+    with new_bundle(folder, draft, overwrite=arguments.exist_ok) as writer:
+        _write(writer, format, parent, arguments)
+        bundle = open_bundle(writer.folder)
+        if arguments.verify:
+            verification = _verify(bundle, format, parent, progress)
+            if not verification.passed:
+                writer.discard()
+    return ExportedBundle(
+        format=name,
+        precision=draft.precision,
+        path=None if writer.discarded else folder,
+        model_bytes=bundle.model_bytes,
+        options=dict(bundle.manifest.options),
+        seconds=time.perf_counter() - started,
+        verification=verification,
+    )
+
+
+def _draft(
+    name: str, format: Format, parent: ParentNetwork, arguments: ExportArguments
+) -> Manifest:
+    """Return the manifest as far as it is known before the file is written."""
+    checkpoint = parent.checkpoint
+    batch = "N" if arguments.batch is None else arguments.batch
+    return Manifest(
+        name=arguments.name or checkpoint.spec.name,
+        format=name,
+        precision=arguments.resolved_precision,
+        target=arguments.target,
+        model=format.FILE_NAME,
+        input=TensorInfo("input", "uint8", (batch, *checkpoint.preprocessing.shape)),
+        output=TensorInfo("logits", "float32", (batch, len(checkpoint.labels))),
+        labels=checkpoint.labels,
+        preprocessing=checkpoint.preprocessing,
+        probability="softmax",
+        longest_reduction=parent.longest_reduction,
+        parent=parent.identity(),
+        accuracy=parent.accuracy,
+        options={"batch": arguments.batch, "data": arguments.data or checkpoint.data.get("name")},
+        tools={"edgenet": edgenet.__version__},
+        files={},
+    )
+
+
+def _write(
+    writer: BundleWriter, format: Format, parent: ParentNetwork, arguments: ExportArguments
+) -> None:
+    """Write the model file, and the golden vectors with what that file answers."""
+    opset = arguments.opset or format.DEFAULT_OPSET
+    written = format.write(
+        parent.deployed,
+        writer.model_path,
+        batch=arguments.batch,
+        opset=opset if format.DEFAULT_OPSET is not None else None,
+        metadata=writer.metadata,
+    )
+    golden = parent.golden()
+    with closing(_inference(writer.unverified())) as inference:
+        golden["logits"] = inference.logits(golden["inputs"])
+    writer.complete(golden, written)
+
+
+def _verify(
+    bundle: Bundle, format: Format, parent: ParentNetwork, progress: ProgressCallback
+) -> Verification:
+    """Run every check there is, on the files as they lie on the disk."""
+    from edgenet.export.graph import deployed_weights
+
+    expected = deployed_weights(parent.deployed)
+    checks = [
+        check_hashes(bundle),
+        check_metadata(bundle),
+        check_weights(expected, format.stored_weights(bundle.model_path)),
+    ]
+    with closing(_inference(bundle)) as inference:
+        checks.append(check_golden(bundle, inference))
+        for name, split in parent.splits.items():
+            task = f"verify {bundle.manifest.format} on {name}"
+            candidate = inference.logits(split.images, task=task, progress=progress)
+            checks.append(
+                check_parity(
+                    f"agreement ({name})",
+                    parent.logits[name],
+                    candidate,
+                    longest_reduction=bundle.manifest.longest_reduction,
+                )
+            )
+    return Verification(checks=tuple(checks))
+
+
+def _inference(bundle: Bundle) -> Inference:
+    """Load the bundle, with as many threads as PyTorch has, since some runtimes share its pool.
+
+    Raises:
+        NotPossible: Nothing here runs the format.
+    """
+    import torch
+
+    inference = open_inference(bundle, threads=torch.get_num_threads())
+    if isinstance(inference, str):
+        message = f"nothing here runs {bundle.manifest.format} files: {inference}"
+        raise NotPossible(message, "install a runtime for them: the golden vectors need one")
+    return inference
+
+
+def _record(
+    arguments: ExportArguments, resolved: Resolved, parent: ParentNetwork, home: Path
+) -> None:
+    """Log the look at the test set, and give a folder of its own the marks of a run."""
+    figures = parent.accuracy["test"]
+    if resolved.run is not None and figures is not None:
+        note_test_look(
+            resolved.run.path,
+            verb="export",
+            subject=os.path.relpath(parent.path, resolved.run.path),
+            digest=figures.digest,
+            correct=figures.correct,
+            n=figures.n,
+        )
+    if arguments.project is not None and home.is_dir():
+        run = Run(home.parent)
+        if arguments.exist_ok or not (run.path / ARGUMENTS).exists():
+            run.write_arguments(arguments.to_config())
