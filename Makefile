@@ -19,11 +19,12 @@ TEST_READY := $(VENV)/.test-ready-$(INSTALL_KEY)
 LINT_READY := $(VENV)/.lint-ready-$(INSTALL_KEY)
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: help quickstart test test-slow lint format benchmarks clean
+.PHONY: help quickstart test test-slow format benchmarks clean
+.PHONY: lint lint-ruff lint-format lint-types lint-layers lint-zone
 .DELETE_ON_ERROR:
 
 help:
-	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+	@sed -n '/^# make/s/^# //p' Makefile
 
 quickstart: $(INSTALLED)
 	$(BIN)/edgenet quickstart
@@ -34,11 +35,17 @@ test: $(TEST_READY)
 test-slow: $(TEST_READY)
 	$(BIN)/python -m pytest -m "slow and not board" --timeout=3600 $(PYTEST_ARGS)
 
-lint: $(LINT_READY)
+# Each is a target of its own, so that `make -k lint` goes on after one has failed.
+lint: lint-ruff lint-format lint-types lint-layers lint-zone
+lint-ruff: $(LINT_READY)
 	$(BIN)/ruff check .
+lint-format: $(LINT_READY)
 	$(BIN)/ruff format --check .
+lint-types: $(LINT_READY)
 	$(BIN)/mypy
+lint-layers: $(LINT_READY)
 	$(BIN)/lint-imports
+lint-zone: $(LINT_READY)
 	$(BIN)/vermin --quiet --no-tips --violations --target=3.6- $(ZONE_36)
 
 format: $(LINT_READY)
@@ -47,7 +54,7 @@ format: $(LINT_READY)
 
 ifneq ($(wildcard benchmarks),)
 benchmarks: $(INSTALLED)
-	set -e; for script in benchmarks/*.py; do $(BIN)/python "$$script"; done
+	set -e; for script in benchmarks/[!_]*.py; do $(BIN)/python "$$script"; done
 endif
 
 clean:

@@ -12,11 +12,11 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from recording import HERE, record
+from _recording import HERE, record
 
 from edgenet.statistics import mean_interval
+from edgenet.workflows import TrainArguments, resume, train
 from edgenet.workflows.runs import Run, environment
-from edgenet.workflows.train import TrainArguments, resume, train
 
 MARKS = {"lenet5-relu": 0.993, "lenet5": 0.991}
 """What the mean's 95 % interval must contain or exceed."""

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from recording import record
+from _recording import record
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms

@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-# Set before torch is imported anywhere: two threads beside a busy neighbour make a test's small steps
-# tens of times slower than one.
+# Set before torch is imported anywhere: beside a busy neighbour, two threads make a test's small
+# steps tens of times slower than one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # The only reasons for which a test may be skipped in continuous integration.

@@ -7,23 +7,84 @@ Long verbs take ``progress``, a callback that receives :class:`edgenet.progress.
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from edgenet.workflows._bench import BenchArguments, BenchResult, bench
+    from edgenet.workflows._evaluate import EvaluateArguments, EvaluateResult, evaluate
+    from edgenet.workflows._export import ExportArguments, ExportedBundle, ExportResult, export
+    from edgenet.workflows._import_onnx import ImportArguments, ImportResult, import_onnx
+    from edgenet.workflows._inspect import (
+        InspectArguments,
+        InspectResult,
+        ModelRow,
+        inspect,
+        list_models,
+    )
+    from edgenet.workflows._predict import PredictArguments, PredictResult, predict
+    from edgenet.workflows._quickstart import QuickstartArguments, QuickstartResult, quickstart
+    from edgenet.workflows._resolve import Kind, Resolved, newest_interrupted, resolve
+    from edgenet.workflows._train import TrainArguments, TrainResult, resume, train
+    from edgenet.workflows._verify import VerifyArguments, VerifyResult, verify
+    from edgenet.workflows.runs import Run, RunRow, list_runs
+
+__all__ = [
+    "BenchArguments",
+    "BenchResult",
+    "EvaluateArguments",
+    "EvaluateResult",
+    "ExportArguments",
+    "ExportResult",
+    "ExportedBundle",
+    "ImportArguments",
+    "ImportResult",
+    "InspectArguments",
+    "InspectResult",
+    "Kind",
+    "ModelRow",
+    "PredictArguments",
+    "PredictResult",
+    "QuickstartArguments",
+    "QuickstartResult",
+    "Resolved",
+    "Run",
+    "RunRow",
+    "TrainArguments",
+    "TrainResult",
+    "VerifyArguments",
+    "VerifyResult",
+    "bench",
+    "evaluate",
+    "export",
+    "import_onnx",
+    "inspect",
+    "list_models",
+    "list_runs",
+    "newest_interrupted",
+    "predict",
+    "quickstart",
+    "resolve",
+    "resume",
+    "train",
+    "verify",
+]
+
+# Module of every name above. Modules whose verb has their name are private: importing a module sets
+# an attribute of the package, and that would hide the function.
 _HOMES = {
-    "bench": ("bench", "BenchArguments", "BenchResult"),
-    "evaluate": ("evaluate", "EvaluateArguments", "EvaluateResult"),
-    "export": ("export", "ExportArguments", "ExportResult"),
-    "import_onnx": ("import_onnx", "ImportArguments", "ImportResult"),
-    "inspect": ("inspect", "list_models", "InspectArguments", "InspectResult", "ModelRow"),
-    "predict": ("predict", "PredictArguments", "PredictResult"),
-    "quickstart": ("quickstart", "QuickstartArguments", "QuickstartResult"),
-    "resolve": ("resolve",),
-    "runs": ("list_runs", "RunRow"),
-    "train": ("train", "resume", "TrainArguments", "TrainResult"),
-    "verify": ("verify", "VerifyArguments", "VerifyResult"),
+    "_bench": ("BenchArguments", "BenchResult", "bench"),
+    "_evaluate": ("EvaluateArguments", "EvaluateResult", "evaluate"),
+    "_export": ("ExportArguments", "ExportedBundle", "ExportResult", "export"),
+    "_import_onnx": ("ImportArguments", "ImportResult", "import_onnx"),
+    "_inspect": ("InspectArguments", "InspectResult", "ModelRow", "inspect", "list_models"),
+    "_predict": ("PredictArguments", "PredictResult", "predict"),
+    "_quickstart": ("QuickstartArguments", "QuickstartResult", "quickstart"),
+    "_resolve": ("Kind", "Resolved", "newest_interrupted", "resolve"),
+    "_train": ("TrainArguments", "TrainResult", "resume", "train"),
+    "_verify": ("VerifyArguments", "VerifyResult", "verify"),
+    "runs": ("Run", "RunRow", "list_runs"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
-
-__all__ = sorted(_HOME_OF)  # noqa: PLE0605 - the table above is the list
 
 
 def __getattr__(name: str) -> object:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgenet.errors import UsageError
 from edgenet.models import ModelSpec, OptionValue, names, variant
-from edgenet.workflows.resolve import Kind, Resolved, resolve
+from edgenet.workflows._resolve import Kind, Resolved, resolve
 
 if TYPE_CHECKING:
     from edgenet.models.summary import Summary

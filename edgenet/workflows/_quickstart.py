@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgenet.progress import ProgressCallback, ignore
+from edgenet.workflows._verify import VerifyArguments
 from edgenet.workflows.bench_arguments import BenchArguments
 from edgenet.workflows.export_arguments import ExportArguments
 from edgenet.workflows.train_arguments import TrainArguments
-from edgenet.workflows.verify import VerifyArguments
 
 if TYPE_CHECKING:
-    from edgenet.workflows.bench import BenchResult
-    from edgenet.workflows.export import ExportResult
-    from edgenet.workflows.train import TrainResult
-    from edgenet.workflows.verify import VerifyResult
+    from edgenet.workflows._bench import BenchResult
+    from edgenet.workflows._export import ExportResult
+    from edgenet.workflows._train import TrainResult
+    from edgenet.workflows._verify import VerifyResult
 
 FORMATS = ("onnx", "torchscript")
 _FAST_EPOCHS = 2
@@ -82,10 +82,10 @@ def quickstart(
         EdgenetError: The folder of runs cannot be written.
     """
     from edgenet.runner.timing import now_ns
-    from edgenet.workflows.bench import bench
-    from edgenet.workflows.export import export
-    from edgenet.workflows.train import train
-    from edgenet.workflows.verify import verify
+    from edgenet.workflows._bench import bench
+    from edgenet.workflows._export import export
+    from edgenet.workflows._train import train
+    from edgenet.workflows._verify import verify
 
     begun = now_ns()
     changes = {"epochs": _FAST_EPOCHS} if arguments.fast else {}

@@ -106,7 +106,7 @@ def resolve(source: str | Path, *, accept: tuple[Kind, ...] = tuple(Kind)) -> Re
         CorruptFile: A folder has a run's weights, but what describes the run is missing.
     """
     text = os.fspath(source)
-    path = Path(text).expanduser()
+    path = Path(text)
     kind = _kind_of(path, text) if text else None
     if kind is None:
         raise _unknown(text, accept)
@@ -199,21 +199,27 @@ def _kind_of_file(path: Path) -> Kind:
 
 
 def _unwanted(resolved: Resolved, accept: tuple[Kind, ...]) -> UsageError:
-    wanted = " or ".join(kind.value for kind in accept)
-    message = f"{resolved.source} is {resolved.kind.value}; what is wanted here is {wanted}"
+    message = f"{resolved.source} is {resolved.kind.value}, not {_either(accept)}"
     if resolved.kind is Kind.RUN and Kind.BUNDLE in accept:
-        return UsageError(message, f"make a bundle of it first: edgenet export {resolved.source}")
+        bundles = ", ".join(str(bundle) for bundle in resolved.bundles)
+        missing = f"make a bundle of it first: edgenet export {resolved.source}"
+        return UsageError(message, f"name one of its bundles: {bundles}" if bundles else missing)
     if resolved.kind is Kind.MODEL and Kind.RUN in accept:
         hint = f"train it first: edgenet train --model {resolved.source}"
         return UsageError(message, hint)
     return UsageError(message)
 
 
+def _either(kinds: tuple[Kind, ...]) -> str:
+    *others, last = (kind.value for kind in kinds)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def _unknown(text: str, accept: tuple[Kind, ...]) -> UsageError:
     """Build the error for what is neither a path nor a model, naming the nearest thing there is."""
     bare = text and not Path(text).suffix and Path(text).name == text
     if not bare:
-        return UsageError(f"there is no {text or 'file with an empty name'}", _nearest_path(text))
+        return UsageError(f"there is no {text!r}", _nearest_path(text))
     run = next(iter(sorted(Path("runs").glob(f"*/{text}/{ARGUMENTS}"))), None)
     hint = f"did you mean {run.parent}?" if run else _nearest_path(text)
     if Kind.MODEL in accept:
@@ -221,13 +227,12 @@ def _unknown(text: str, accept: tuple[Kind, ...]) -> UsageError:
         near_model = unknown.hint is not None and unknown.hint.startswith("did you mean")
         message = f"{text!r} is neither a path nor a model"
         return UsageError(message, unknown.hint if near_model or not hint else hint)
-    wanted = " or ".join(kind.value for kind in accept)
-    return UsageError(f"there is no {text}; what is wanted here is {wanted}", hint)
+    return UsageError(f"there is no {text!r} to take for {_either(accept)}", hint)
 
 
 def _nearest_path(text: str) -> str | None:
     """Return a hint that names the entry most like ``text`` in the deepest folder that exists."""
-    path = Path(text).expanduser()
+    path = Path(text)
     while path.parent != path:
         folder, wanted = path.parent, path.name
         if folder.is_dir():

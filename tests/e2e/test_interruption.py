@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ def assert_same_weights(run: Run, other: Run) -> None:
         assert all(bytes(weights[k].numpy()) == bytes(wanted[k].numpy()) for k in wanted)
 
 
-def kill_and_resume(folder: Path, project: str, signals: list[int], seed: int) -> Run:
+def kill_and_resume(folder: Path, project: str, signals: Sequence[int], seed: int) -> Run:
     """Train, end the process by each signal in turn at a random moment, and finish."""
     moments = random.Random(seed)
     run = Run(folder / project / "train" / "run")

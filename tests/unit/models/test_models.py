@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -49,7 +51,12 @@ def test_lenet5_is_tanh_with_average_pooling_and_its_variant_relu_with_max() -> 
 
 def test_a_student_is_the_same_class_with_other_numbers() -> None:
     """Options change sizes and kinds of layers."""
-    options = {"channels": [4, 8], "widths": [20, 16], "batch_norm": True, "dropout": 0.25}
+    options: dict[str, Any] = {
+        "channels": [4, 8],
+        "widths": [20, 16],
+        "batch_norm": True,
+        "dropout": 0.25,
+    }
     student = build(ModelSpec(name="lenet5-relu", options={**options, "kernel": 3}))
     assert student(torch.rand(2, 1, 28, 28)).shape == (2, 10)
     kinds = [type(module) for module in student.modules()]
@@ -74,12 +81,10 @@ def test_a_student_is_the_same_class_with_other_numbers() -> None:
         ({"channels": [6, 16, 32, 64]}, "pictures of 28×28"),
     ],
 )
-def test_an_option_that_cannot_be_is_refused_by_name(
-    options: dict[str, object], named: str
-) -> None:
+def test_an_option_that_cannot_be_is_refused_by_name(options: dict[str, Any], named: str) -> None:
     """The message, or its hint, names what to change."""
     with pytest.raises(UsageError) as caught:
-        build(ModelSpec(name="lenet5", options=options))  # type: ignore[arg-type] - on purpose
+        build(ModelSpec(name="lenet5", options=options))
     assert named in f"{caught.value.message} {caught.value.hint}"
 
 

@@ -50,8 +50,8 @@ def test_a_checkpoint_comes_back_as_it_was_written(checkpoint: Checkpoint, tmp_p
     read = load(tmp_path / "a.safetensors")
     for name, tensor in checkpoint.weights.items():
         assert torch.equal(tensor, read.weights[name])
-    plain = {"weights": {}, "recipe": {}}
-    assert dataclasses.replace(read, **plain) == dataclasses.replace(checkpoint, **plain)
+    without = [dataclasses.replace(each, weights={}, recipe={}) for each in (read, checkpoint)]
+    assert without[0] == without[1]
     assert Recipe.from_json(read.recipe) == Recipe()
     images = torch.rand(2, 1, 28, 28)
     assert read.build()(images).shape == (2, 10)

@@ -13,10 +13,10 @@ from edgenet.models import ModelSpec, build
 from edgenet.training.reorder import pooling_before_relu
 
 
-@pytest.mark.parametrize("name", ["lenet5-relu", "simple-cnn"])
-def test_logits_and_gradients_are_the_same_bit_for_bit(name: str) -> None:
+@pytest.mark.parametrize("model", ["lenet5-relu", "simple-cnn"])
+def test_logits_and_gradients_are_the_same_bit_for_bit(model: str) -> None:
     """Small whole-number inputs make many ties, where an order could matter."""
-    network = build(ModelSpec(name=name, options={"dropout": 0.0})).train()
+    network = build(ModelSpec(name=model, options={"dropout": 0.0})).train()
     other = copy.deepcopy(network)
     images = torch.randint(-1, 2, (8, 1, 28, 28)).float()
     labels = torch.arange(8)
@@ -26,10 +26,12 @@ def test_logits_and_gradients_are_the_same_bit_for_bit(name: str) -> None:
         logits = other(images)
         F.cross_entropy(logits, labels).backward()
     assert torch.equal(logits, expected)
-    for (key, value), (_, wanted) in zip(
-        other.named_parameters(), network.named_parameters(), strict=True
-    ):
-        assert torch.equal(value.grad, wanted.grad), key  # type: ignore[arg-type] - both have one
+    expected_gradients = dict(network.named_parameters())
+    for name, parameter in other.named_parameters():
+        gradient, wanted = parameter.grad, expected_gradients[name].grad
+        assert gradient is not None
+        assert wanted is not None
+        assert torch.equal(gradient, wanted), name
 
 
 def test_order_and_names_are_restored_even_after_an_error() -> None:

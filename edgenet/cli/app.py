@@ -1,0 +1,76 @@
+"""The ``edgenet`` command: its verbs, and what its exit codes mean."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from edgenet import __version__
+from edgenet.cli import deployment, measurement, training, using
+from edgenet.cli.console import Output
+from edgenet.cli.failures import EXIT_SIGNAL, Failure, explain, interrupted, sigterm_unwinds
+
+_EXIT_CODES = (
+    "Exit codes: 0 done, 1 failed, 2 usage, 3 a check failed, 4 the measurement is not valid, "
+    "5 not possible here, 6 damaged file, 130 interrupted, 143 terminated."
+)
+
+app = typer.Typer(
+    name="edgenet",
+    help="Train small vision networks, export and verify them, and measure them where they run.",
+    epilog=_EXIT_CODES,
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for group in (training, deployment, measurement, using):
+    for verb, function in group.VERBS.items():
+        app.command(verb, rich_help_panel=group.PANEL, no_args_is_help=False)(function)
+
+
+@app.callback()
+def edgenet(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.")] = False,
+) -> None:
+    """Train small vision networks, export and verify them, and measure them where they run."""
+    if version:
+        typer.echo(f"edgenet {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), nl=False)
+        raise typer.Exit
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code.
+
+    Args:
+        arguments: Without the program's name; by default those of this process.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    code: object = 0
+    try:
+        with sigterm_unwinds():
+            command = typer.main.get_command(app)
+            code = command.main(args=words, prog_name="edgenet", standalone_mode=False)
+            sys.stdout.flush()
+    except SystemExit as leaving:
+        code = leaving.code
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the user gets one message
+        return _fail(explain(error), words)
+    status = code if isinstance(code, int) else 0
+    if status > EXIT_SIGNAL:
+        return _fail(interrupted(status - EXIT_SIGNAL), words)
+    return status
+
+
+def _fail(failure: Failure, words: Sequence[str]) -> int:
+    Output(json_mode="--json" in words).failure(
+        code=failure.code, message=failure.message, hint=failure.hint, trace=failure.trace
+    )
+    return failure.exit_code
