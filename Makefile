@@ -19,6 +19,11 @@ TEST_READY := $(VENV)/.test-ready-$(INSTALL_KEY)
 LINT_READY := $(VENV)/.lint-ready-$(INSTALL_KEY)
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
+# The runner's tests also run under a board's Python where pyenv has one; elsewhere they are skipped.
+PYTHON36 ?= $(shell pyenv prefix 3.6.15 2>/dev/null)/bin/python
+VENV36 := $(VENV)/python36
+export EDGENET_PYTHON36 ?= $(if $(wildcard $(PYTHON36)),$(CURDIR)/$(VENV36)/bin/python)
+
 .PHONY: help quickstart test test-slow format benchmarks clean
 .PHONY: lint lint-ruff lint-format lint-types lint-layers lint-zone
 .DELETE_ON_ERROR:
@@ -29,7 +34,7 @@ help:
 quickstart: $(INSTALLED)
 	$(BIN)/edgenet quickstart
 
-test: $(TEST_READY)
+test: $(TEST_READY) $(if $(wildcard $(PYTHON36)),$(VENV36)/.ready)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-slow: $(TEST_READY)
@@ -73,6 +78,12 @@ $(INSTALLED): | $(CREATED)
 
 $(TEST_READY): | $(INSTALLED)
 	$(PIP_INSTALL) -e ".[test]"
+	@touch $@
+
+$(VENV36)/.ready: | $(CREATED)
+	$(PYTHON36) -m venv --clear $(VENV36)
+	$(VENV36)/bin/python -m pip install --disable-pip-version-check --quiet pip==21.3.1
+	$(VENV36)/bin/python -m pip install --disable-pip-version-check --quiet --only-binary :all: numpy==1.19.4 onnxruntime==1.10.0
 	@touch $@
 
 $(LINT_READY): | $(TEST_READY)

@@ -78,7 +78,7 @@ def row(model: str, members: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "n": len(members),
         "mean": statistics.mean(accuracies),
-        "sd": statistics.stdev(accuracies),
+        "sd": statistics.stdev(accuracies) if len(accuracies) > 1 else None,
         "interval_95": [low, high],
         "mark": mark,
         "met": None if mark is None else high >= mark,

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from edgenet.launch.outcome import Ending, Event, Outcome
 
 _MIB = 1 << 20
+# What taking apart nonsense can raise: a list for an object, an empty file for an array.
+_NOT_AS_PROMISED = (AttributeError, EOFError, LookupError, OSError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +66,7 @@ def read_answer(measured: Measured) -> Answer | Outcome:
         return measured.outcome
     try:
         return _answer(measured.folder, measured.outcome)
-    except (KeyError, TypeError, ValueError, OSError) as error:
+    except _NOT_AS_PROMISED as error:
         reason = f"its answer is not whole: {type(error).__name__}: {error}"
         return replace(
             measured.outcome, ending=Ending.GARBAGE, reason=reason, hint=None, code="failed"
@@ -106,6 +108,8 @@ def _samples(folder: Path, event: Event) -> NDArray[np.int64]:
     samples: NDArray[Any] = np.load(folder / name, allow_pickle=False)
     if samples.dtype != np.int64 or samples.ndim != 2 or samples.shape[1] != 3 or not len(samples):
         raise ValueError(f"{name} does not hold samples")
+    if samples.min() < 0 or not np.median(samples.sum(axis=1)) > 0:
+        raise ValueError(f"{name} holds queries that took no time")
     return samples
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -12,6 +14,7 @@ from edgenet import __version__
 from edgenet.cli import deployment, measurement, training, using
 from edgenet.cli.console import Output
 from edgenet.cli.failures import EXIT_SIGNAL, Failure, explain, interrupted, sigterm_unwinds
+from edgenet.errors import EXIT_FAILED
 
 _EXIT_CODES = (
     "Exit codes: 0 done, 1 failed, 2 usage, 3 a check failed, 4 the measurement is not valid, "
@@ -53,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Without the program's name; by default those of this process.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _mend_streams()
     code: object = 0
     try:
         with sigterm_unwinds():
@@ -61,12 +65,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except SystemExit as leaving:
         code = leaving.code
+    except BrokenPipeError:
+        # Whoever read the output has left: nobody is there to tell, and nothing may be flushed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
     except BaseException as error:  # noqa: BLE001 - whatever it is, the user gets one message
         return _fail(explain(error), words)
     status = code if isinstance(code, int) else 0
     if status > EXIT_SIGNAL:
         return _fail(interrupted(status - EXIT_SIGNAL), words)
     return status
+
+
+def _mend_streams() -> None:
+    """Let no closed stream and no character that its encoding lacks end a command."""
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _fail(failure: Failure, words: Sequence[str]) -> int:

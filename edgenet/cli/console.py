@@ -11,7 +11,7 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO, TypeVar
 
 from edgenet.errors import EXIT_DONE
 from edgenet.progress import Figure, Step
@@ -19,12 +19,15 @@ from edgenet.progress import Figure, Step
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import Progress, TaskID
     from typing_extensions import Self
 
 PLAIN_WIDTH = 10_000
 """Columns where the output is no terminal: a table takes what it needs and no cell is folded."""
+
+
+_GAP_COLUMNS = 3
 
 
 class Result(Protocol):
@@ -91,7 +94,7 @@ class Output:
     def table(
         self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None
     ) -> None:
-        """Write a table to stdout.
+        """Write a table to stdout; where a terminal is too narrow for it, each row as named values.
 
         Args:
             columns: Their headings; one that starts with ``>`` is right-aligned.
@@ -102,14 +105,23 @@ class Output:
         from rich.table import Table
         from rich.text import Text
 
-        grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-        for column in columns:
-            right = column.startswith(">")
-            grid.add_column(Text(column.removeprefix(">")), justify="right" if right else "left")
-        for row in rows:
-            grid.add_row(*(Text("–" if cell is None else visible(str(cell))) for cell in row))
+        headings = [column.removeprefix(">") for column in columns]
+        right = [column.startswith(">") for column in columns]
+        cells = [["–" if cell is None else visible(str(cell)) for cell in row] for row in rows]
         if title:
             self.line(visible(title))
+        if _least_width(headings, right, cells) > self._stdout.width:
+            for number, row in enumerate(cells):
+                if number:
+                    self.line()
+                self.fields(dict(zip(headings, row, strict=True)))
+            return
+        grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+        for heading, figures in zip(headings, right, strict=True):
+            justify: Literal["left", "right"] = "right" if figures else "left"
+            grid.add_column(Text(heading), justify=justify, no_wrap=figures)
+        for row in cells:
+            grid.add_row(*map(Text, row))
         self._stdout.print(grid)
 
     def fields(self, values: Mapping[str, object]) -> None:
@@ -211,6 +223,20 @@ def visible(text: str) -> str:
     )
 
 
+def _least_width(
+    headings: Sequence[str], right: Sequence[bool], rows: Sequence[Sequence[str]]
+) -> int:
+    """Return the columns that a table needs for its figures in full and every word of its text."""
+    from rich.cells import cell_len
+
+    least = _GAP_COLUMNS * (len(headings) - 1)
+    for place, heading in enumerate(headings):
+        texts = [heading, *(row[place] for row in rows)]
+        pieces = texts if right[place] else [word for text in texts for word in text.split()]
+        least += max(map(cell_len, pieces), default=0)
+    return least
+
+
 def _console(file: TextIO) -> Console:
     from rich.console import Console
 
@@ -219,19 +245,23 @@ def _console(file: TextIO) -> Console:
 
 
 def _live(console: Console) -> Progress:
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.text import Text
 
-    return Progress(
+    class BarsAndFigures(Progress):
+        """Bars, and below them, where there is room for all of it, what the work has come to."""
+
+        def get_renderables(self) -> Iterable[RenderableType]:
+            yield self.make_tasks_table(self.tasks)
+            for task in self.tasks:
+                if task.fields["figures"]:
+                    yield Text(task.fields["figures"])
+
+    return BarsAndFigures(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[count]}", markup=False),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[figures]}", markup=False),
         console=console,
         transient=True,
     )

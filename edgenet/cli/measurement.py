@@ -49,7 +49,12 @@ def bench(
             show_default="what it was trained on",
         ),
     ] = None,
-    split_seed: Annotated[int, typer.Option(metavar="N", help="Of the splits of --data.")] = 0,
+    split_seed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Of the splits of --data.", show_default="that of the export"
+        ),
+    ] = None,
     interpreter: Annotated[
         str | None,
         typer.Option(metavar="PYTHON", help="Of the processes.", show_default="this one"),

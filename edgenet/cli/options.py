@@ -53,38 +53,55 @@ Project = Annotated[Path, typer.Option("--project", metavar="DIR", help="Folder 
 
 
 def model_options(pairs: Sequence[str] | None) -> dict[str, OptionValue]:
-    """Read ``KEY=VALUE`` pairs: true, false, numbers, whole numbers with commas, and names.
+    """Read the ``KEY=VALUE`` pairs of a model's options.
 
     Raises:
         UsageError: A pair has no ``=``, or a key comes twice.
     """
-    options: dict[str, OptionValue] = {}
+    return _pairs(pairs, "model option", "-o dropout=0.2")
+
+
+def settings(pairs: Sequence[str] | None) -> dict[str, Any]:
+    """Read the ``KEY=VALUE`` pairs of a recipe; ``augmentation.noise`` names a value of a table.
+
+    Raises:
+        UsageError: A pair has no ``=``, or a key comes twice.
+    """
+    changes: dict[str, Any] = {}
+    for key, value in _pairs(pairs, "setting", "--set warmup=0.2").items():
+        table, dot, name = key.partition(".")
+        if dot:
+            changes.setdefault(table, {})[name] = value
+        else:
+            changes[key] = value
+    return changes
+
+
+def _pairs(pairs: Sequence[str] | None, what: str, example: str) -> dict[str, Any]:
+    """Read pairs: true, false, numbers, numbers with commas, and names."""
+    values: dict[str, Any] = {}
     for pair in pairs or ():
         key, equals, value = pair.partition("=")
         key = key.strip().replace("-", "_")
         if not equals or not key:
-            raise UsageError(f"a model option is KEY=VALUE, not {pair!r}", "such as -o dropout=0.2")
-        if key in options:
-            raise UsageError(f"the model option {key!r} is given twice")
-        options[key] = _value(value.strip())
-    return options
+            raise UsageError(f"a {what} is KEY=VALUE, not {pair!r}", f"such as {example}")
+        if key in values:
+            raise UsageError(f"the {what} {key!r} is given twice")
+        values[key] = _value(value.strip())
+    return values
 
 
-def _value(text: str) -> OptionValue:
+def _value(text: str) -> Any:
     if text in ("true", "false"):
         return text == "true"
     if "," in text:
         items = [_value(item.strip()) for item in text.split(",") if item.strip()]
-        return [item for item in items if isinstance(item, int)] if _all_whole(items) else text
+        return text if any(isinstance(item, bool | str) for item in items) else items
     with contextlib.suppress(ValueError):
         return int(text)
     with contextlib.suppress(ValueError):
         return float(text)
     return text
-
-
-def _all_whole(items: Sequence[OptionValue]) -> bool:
-    return all(isinstance(item, int) and not isinstance(item, bool) for item in items)
 
 
 def names(text: str) -> list[str]:

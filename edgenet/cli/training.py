@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -114,6 +114,16 @@ def train(
             show_default="chosen from the pictures",
         ),
     ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            "-s",
+            metavar="KEY=VALUE",
+            help="Any value of a recipe, such as warmup=0.2, gamma=0.5 or augmentation.noise=0.1.",
+            show_default=False,
+        ),
+    ] = None,
     device: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.", show_default="auto"),
@@ -143,13 +153,13 @@ def train(
         bool, typer.Option("--resume", help="Go on with an interrupted run, to the same weights.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be recorded, and train nothing.")
+        bool, typer.Option("--dry-run", help="Check the arguments and show them; train nothing.")
     ] = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
     """Train a network; by default LeNet-5 on MNIST, into runs/train/lenet5-relu."""
-    from edgenet.workflows import newest_interrupted
+    from edgenet.workflows import newest_interrupted, plan_training
     from edgenet.workflows import resume as resume_run
     from edgenet.workflows import train as train_run
 
@@ -167,6 +177,7 @@ def train(
         dtype=dtype,
         seed=seed,
     )
+    changes = {**options.settings(setting), **changes}
     asked = options.given(
         model=model,
         data=data,
@@ -179,7 +190,10 @@ def train(
     )
     with Output(json_mode=json, quiet=quiet) as out:
         if resume:
-            _refuse_with_resume({**asked, **changes, **options.given(config=config, name=name)})
+            others = options.given(
+                config=config, name=name, exist_ok=exist_ok or None, dry_run=dry_run or None
+            )
+            _refuse_with_resume({**asked, **changes, **others})
             result = resume_run(run or newest_interrupted(project), progress=out.progress)
             return out.result(result, views.training)
         if run is not None:
@@ -187,7 +201,7 @@ def train(
         arguments = _arguments(config, asked, changes)
         arguments = replace(arguments, project=project, name=name, exist_ok=exist_ok)
         if dry_run:
-            return out.result(_Plan(arguments.to_config()), views.plan)
+            return out.result(plan_training(arguments), views.plan)
         return out.result(train_run(arguments, progress=out.progress), views.training)
 
 
@@ -203,16 +217,6 @@ def runs(
         return out.result(views.Listing("runs", list_runs(project)), views.runs)
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """What ``--dry-run`` shows."""
-
-    arguments: dict[str, Any]
-
-    def to_json(self) -> dict[str, Any]:
-        return {"dry_run": True, "arguments": self.arguments}
-
-
 def _arguments(
     config: Path | None, asked: dict[str, Any], changes: dict[str, Any]
 ) -> TrainArguments:
@@ -225,8 +229,17 @@ def _arguments(
     base = TrainArguments()
     if config is not None:
         base = base.with_config(read_toml(config))
+        if "recipe" in asked and base.training:
+            raise UsageError(
+                f"--recipe {asked['recipe']} has no effect on what {config} says of the training",
+                "remove its table [training], or leave --recipe out",
+            )
     if "augment" in changes:
-        changes["augmentation"] = HANDWRITING if changes.pop("augment") else Augmentation()
+        whole = asdict(HANDWRITING if changes.pop("augment") else Augmentation())
+        changes["augmentation"] = {**whole, **changes.get("augmentation", {})}
+    elif isinstance(changes.get("augmentation"), dict):
+        before = base.resolved_recipe().to_json()["augmentation"]
+        changes["augmentation"] = {**before, **changes["augmentation"]}
     if "model_options" in asked:
         asked["model_options"] = {**base.model_options, **asked["model_options"]}
     return replace(base, **asked, training={**base.training, **changes})

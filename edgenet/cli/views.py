@@ -11,7 +11,7 @@ from edgenet.cli.console import Output, Result
 if TYPE_CHECKING:
     from edgenet.workflows import EvaluateResult, InspectResult, ModelRow, PredictResult
     from edgenet.workflows.runs import RunRow
-    from edgenet.workflows.train_session import TrainResult
+    from edgenet.workflows.train_result import TrainResult
 
 RowT = TypeVar("RowT", bound=Result)
 _WIDEST_CONFUSION = 20
@@ -52,6 +52,8 @@ def training(out: Output, result: TrainResult) -> None:
     """Show what came of training."""
     for picture, reason in result.skipped:
         out.warn(f"left out: {picture}: {reason}")
+    if result.skipped:
+        out.warn(f"{len(result.skipped)} files could not be read as pictures and are left out")
     out.fields(
         {
             "run": result.path,

@@ -26,6 +26,7 @@ __all__ = [
     "Loader",
     "SkippedFile",
     "Split",
+    "check_name",
     "load",
     "names",
     "stratified_indices",
@@ -54,6 +55,17 @@ class Loader(Protocol):
 def names() -> tuple[str, ...]:
     """Return every name that :func:`load` understands, those of other packages included."""
     return (*TABLE, *(point.name for point in _entry_points()))
+
+
+def check_name(name_or_folder: str | os.PathLike[str]) -> None:
+    """Refuse, without loading anything, what is neither a data set's name nor a folder.
+
+    Raises:
+        UsageError: It is neither; the hint has the nearest name.
+    """
+    known = str(name_or_folder) in names()
+    if not known and not Path(name_or_folder).is_dir():
+        raise _no_data(name_or_folder)
 
 
 def load(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgenet.files import new_folder_atomically, sha256_of
-from edgenet.runner.bundle import GOLDEN_NAME, MANIFEST_NAME, Bundle
+from edgenet.runner.bundle import GOLDEN_NAME, MANIFEST_NAME, MAX_GOLDEN_INPUTS, Bundle
 from edgenet.runner.manifest import FileInfo
 
 if TYPE_CHECKING:
@@ -20,6 +20,20 @@ if TYPE_CHECKING:
 
     from edgenet.export.format import Written
     from edgenet.runner.manifest import Manifest
+
+
+def golden_rows(n: int, most: int = MAX_GOLDEN_INPUTS) -> NDArray[np.int64]:
+    """Choose golden pictures, spread evenly over a split that may be sorted by class.
+
+    Args:
+        n: Pictures of the split, one at least.
+        most: How many to choose, if there are so many.
+
+    Returns:
+        Ascending positions, int64 [min(n, most)].
+    """
+    rows: NDArray[np.int64] = np.linspace(0, n - 1, min(n, most)).round().astype(np.int64)
+    return rows
 
 
 class BundleWriter:

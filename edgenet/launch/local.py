@@ -58,7 +58,8 @@ def run_job(
     Args:
         job: What to measure; its paths are absolute. Its launch time is set here.
         job_file: Where the job is written to be read by the process; its folder is the process's.
-        interpreter: The Python that runs it: 3.6 or later, with NumPy and the job's runtime.
+        interpreter: The Python that runs it: 3.6 or later, with NumPy and the job's runtime. A path
+            starts from our own folder, a bare name is looked for on PATH.
         on_event: Called with every event as it comes.
         time_limit_s: After this the process is killed.
 
@@ -72,7 +73,7 @@ def run_job(
         except OSError as error:
             raise EdgenetError(f"cannot write {job_file}: {error.strerror}") from error
         return run_command(
-            [str(interpreter), "-m", "edgenet.runner", job_file.name],
+            [_program(interpreter), "-m", "edgenet.runner", job_file.name],
             folder=job_file.parent,
             environment=_environment(os.environ, job.threads, import_path),
             on_event=on_event,
@@ -251,6 +252,13 @@ def _importable() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="edgenet-") as folder:
         (Path(folder) / "edgenet").symlink_to(Path(edgenet.__file__).resolve().parent)
         yield folder
+
+
+def _program(interpreter: str | Path) -> str:
+    """Return a program that means the same in the process's folder as in ours."""
+    name = os.fspath(interpreter)
+    # Not resolved: a virtual environment's Python is a link, and known by the link's own place.
+    return os.path.abspath(name) if os.sep in name else name  # noqa: PTH100
 
 
 def _environment(base: Mapping[str, str], threads: int, import_path: str) -> dict[str, str]:

@@ -21,10 +21,15 @@ __all__ = ["DEFAULT", "TABLE", "ModelSpec", "OptionValue", "Variant", "build", "
 DEFAULT = "lenet5-relu"
 
 TABLE = {
+    "mlp": "edgenet.models.mlp:MLP_BASELINE",
+    "mlp-small": "edgenet.models.mlp:MLP_SMALL",
+    "simple-cnn": "edgenet.models.cnn:SIMPLE_CNN",
     "lenet5": "edgenet.models.lenet:LENET5",
     "lenet5-relu": "edgenet.models.lenet:LENET5_RELU",
-    "mlp": "edgenet.models.mlp:MLP_BASELINE",
-    "simple-cnn": "edgenet.models.cnn:SIMPLE_CNN",
+    "lenet5-32": "edgenet.models.lenet:LENET5_32",
+    "lenet5-d2l": "edgenet.models.lenet:LENET5_D2L",
+    "lenet-caffe": "edgenet.models.lenet:LENET_CAFFE",
+    "cnn3": "edgenet.models.cnn:CNN_3",
 }
 
 

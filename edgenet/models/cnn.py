@@ -1,4 +1,4 @@
-"""A plain convolutional network with batch normalisation: larger and stronger than LeNet-5."""
+"""Plain convolutional networks with 3×3 kernels: larger and stronger than LeNet-5."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from edgenet.errors import UsageError
-from edgenet.models.lenet import linear_head
+from edgenet.models.blocks import at_least_one, halved, linear_head, probability
 from edgenet.models.spec import Variant
 
 if TYPE_CHECKING:
@@ -34,14 +33,9 @@ class SimpleCNNOptions:
     dropout: float = 0.5
 
     def __post_init__(self) -> None:
-        if not self.channels or min(self.channels) < 1:
-            raise UsageError(
-                f"model option 'channels' takes numbers from 1 up, not {self.channels}"
-            )
-        if self.widths and min(self.widths) < 1:
-            raise UsageError(f"model option 'widths' takes numbers from 1 up, not {self.widths}")
-        if not 0 <= self.dropout < 1:
-            raise UsageError(f"model option 'dropout' takes 0 up to below 1, not {self.dropout}")
+        at_least_one("channels", self.channels)
+        at_least_one("widths", self.widths, may_be_empty=True)
+        probability("dropout", self.dropout)
 
 
 class SimpleCNN(nn.Module):
@@ -60,19 +54,15 @@ class SimpleCNN(nn.Module):
         self, options: SimpleCNNOptions, shape: tuple[int, int, int], classes: int
     ) -> None:
         super().__init__()
-        channels, height, width = shape
+        height, width = halved(shape, len(options.channels))
+        channels = shape[0]
         blocks: OrderedDict[str, nn.Module] = OrderedDict()
         for number, out_channels in enumerate(options.channels, start=1):
             blocks[f"conv{number}"] = nn.Conv2d(channels, out_channels, 3, padding=1)
             blocks[f"norm{number}"] = nn.BatchNorm2d(out_channels)
             blocks[f"activation{number}"] = nn.ReLU()
             blocks[f"pool{number}"] = nn.MaxPool2d(2)
-            channels, height, width = out_channels, height // 2, width // 2
-        if min(height, width) < 1:
-            raise UsageError(
-                f"pictures of {shape[1]}×{shape[2]} cannot be halved {len(options.channels)} times",
-                "use fewer channels entries, or larger pictures",
-            )
+            channels = out_channels
         self.features = nn.Sequential(blocks)
         self.classifier = linear_head(
             channels * height * width,
@@ -93,4 +83,68 @@ SIMPLE_CNN = Variant(
     options=SimpleCNNOptions(),
     about="two 3×3 convolutions with batch normalisation and a wide head",
     source="SPEC M3",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CNN3Options:
+    """What may vary within the family.
+
+    Attributes:
+        channels: Output channels, one number a block of convolution, pooling and ReLU.
+        widths: Widths of the hidden linear layers, which have no activation between them.
+
+    Raises:
+        UsageError: A value is out of its range.
+    """
+
+    channels: tuple[int, ...] = (32, 64, 128)
+    widths: tuple[int, ...] = (128, 64)
+
+    def __post_init__(self) -> None:
+        at_least_one("channels", self.channels)
+        at_least_one("widths", self.widths, may_be_empty=True)
+
+
+class CNN3(nn.Module):
+    """Blocks of 3×3 convolution, 2×2 max pooling and ReLU, then linear layers and nothing between.
+
+    Without an activation the linear layers are one linear map, written in three; they are kept as
+    the source has them.
+
+    Args:
+        options: Sizes of the layers.
+        shape: Input shape (C, H, W).
+        classes: Number of logits.
+
+    Raises:
+        UsageError: The pictures are too small for so many blocks.
+    """
+
+    def __init__(self, options: CNN3Options, shape: tuple[int, int, int], classes: int) -> None:
+        super().__init__()
+        height, width = halved(shape, len(options.channels))
+        inputs = shape[0]
+        blocks: OrderedDict[str, nn.Module] = OrderedDict()
+        for number, outputs in enumerate(options.channels, start=1):
+            blocks[f"conv{number}"] = nn.Conv2d(inputs, outputs, 3, padding=1)
+            blocks[f"pool{number}"] = nn.MaxPool2d(2)
+            blocks[f"activation{number}"] = nn.ReLU()
+            inputs = outputs
+        self.features = nn.Sequential(blocks)
+        self.classifier = linear_head(
+            inputs * height * width, options.widths, classes, activation=None
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Turn normalised images [N, C, H, W] into logits [N, classes]."""
+        logits: Tensor = self.classifier(self.features(images))
+        return logits
+
+
+CNN_3 = Variant(
+    family=CNN3,
+    options=CNN3Options(),
+    about="three 3×3 convolutions, pooled before ReLU, and a linear head without activations",
+    source="SPEC M8",
 )

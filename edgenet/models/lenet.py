@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from edgenet.errors import UsageError, unknown_name
+from edgenet.models.blocks import at_least_one, linear_head, probability
 from edgenet.models.spec import Variant
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
+INITS = ("torch", "xavier")
 POOLINGS: dict[str, type[nn.Module]] = {"avg": nn.AvgPool2d, "max": nn.MaxPool2d}
 
 
@@ -29,11 +31,14 @@ class LeNetOptions:
     Attributes:
         activation: ``relu``, ``sigmoid`` or ``tanh``, after every layer but the last.
         pooling: ``avg`` or ``max``, 2×2 with stride 2 after every convolution.
-        kernel: Side of the square kernels, odd. The first convolution pads to keep the size.
+        kernel: Side of the square kernels, odd.
+        pad_first: Whether the first convolution pads its input to keep the size.
         channels: Output channels, one number a convolution.
         widths: Widths of the hidden linear layers; none at all is allowed.
         batch_norm: Normalise every convolution's output before the activation.
         dropout: Probability of dropping a hidden unit of the head, in [0, 1).
+        init: ``torch`` (PyTorch's own) or ``xavier``: uniform after Glorot and Bengio 2010,
+            equation 16, with zero biases.
 
     Raises:
         UsageError: A value is out of its range.
@@ -42,26 +47,25 @@ class LeNetOptions:
     activation: str = "tanh"
     pooling: str = "avg"
     kernel: int = 5
+    pad_first: bool = True
     channels: tuple[int, ...] = (6, 16)
     widths: tuple[int, ...] = (120, 84)
     batch_norm: bool = False
     dropout: float = 0.0
+    init: str = "torch"
 
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
             raise unknown_name("activation", self.activation, ACTIVATIONS)
+        if self.init not in INITS:
+            raise unknown_name("init", self.init, INITS)
         if self.pooling not in POOLINGS:
             raise unknown_name("pooling", self.pooling, POOLINGS)
         if self.kernel < 1 or self.kernel % 2 == 0:
             raise UsageError(f"model option 'kernel' takes an odd number, not {self.kernel}")
-        if not self.channels or min(self.channels) < 1:
-            raise UsageError(
-                f"model option 'channels' takes numbers from 1 up, not {self.channels}"
-            )
-        if self.widths and min(self.widths) < 1:
-            raise UsageError(f"model option 'widths' takes numbers from 1 up, not {self.widths}")
-        if not 0 <= self.dropout < 1:
-            raise UsageError(f"model option 'dropout' takes 0 up to below 1, not {self.dropout}")
+        at_least_one("channels", self.channels)
+        at_least_one("widths", self.widths, may_be_empty=True)
+        probability("dropout", self.dropout)
 
 
 class LeNet(nn.Module):
@@ -85,7 +89,7 @@ class LeNet(nn.Module):
         channels, height, width = shape
         features: OrderedDict[str, nn.Module] = OrderedDict()
         for number, out_channels in enumerate(options.channels, start=1):
-            padding = options.kernel // 2 if number == 1 else 0
+            padding = options.kernel // 2 if number == 1 and options.pad_first else 0
             height, width = (
                 (side + 2 * padding - options.kernel + 1) // 2 for side in (height, width)
             )
@@ -110,6 +114,8 @@ class LeNet(nn.Module):
             activation=ACTIVATIONS[options.activation],
             dropout=options.dropout,
         )
+        if options.init == "xavier":
+            self.apply(_init_xavier)
 
     def forward(self, images: Tensor) -> Tensor:
         """Turn normalised images [N, C, H, W] into logits [N, classes]."""
@@ -117,32 +123,11 @@ class LeNet(nn.Module):
         return logits
 
 
-def linear_head(
-    inputs: int,
-    widths: tuple[int, ...],
-    classes: int,
-    *,
-    activation: type[nn.Module],
-    dropout: float,
-) -> nn.Sequential:
-    """Build flatten, then linear layers with an activation (and dropout) between them.
-
-    Args:
-        inputs: Number of features after flattening.
-        widths: Widths of the hidden layers.
-        classes: Width of the last layer, which has no activation.
-        activation: Class of the activation.
-        dropout: Probability of dropping a hidden unit; 0 leaves the layers out.
-    """
-    layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
-    for number, width in enumerate(widths, start=1):
-        layers[f"linear{number}"] = nn.Linear(inputs, width)
-        layers[f"activation{number}"] = activation()
-        if dropout:
-            layers[f"dropout{number}"] = nn.Dropout(dropout)
-        inputs = width
-    layers["output"] = nn.Linear(inputs, classes)
-    return nn.Sequential(layers)
+def _init_xavier(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 LENET5 = Variant(
@@ -157,4 +142,33 @@ LENET5_RELU = Variant(
     options=LeNetOptions(activation="relu", pooling="max"),
     about="LeNet-5 with ReLU and max pooling: the same size, faster and more accurate",
     source="LeCun et al. 1998, simplified; activation and pooling after Krizhevsky et al. 2012",
+)
+
+LENET5_32 = Variant(
+    family=LeNet,
+    options=LeNetOptions(pad_first=False),
+    pad=2,
+    about="LeNet-5 on 32×32: 28×28 pictures are zero-padded before the first convolution",
+    source="LeCun et al. 1998, figure 2, simplified; SPEC M5",
+)
+
+LENET5_D2L = Variant(
+    family=LeNet,
+    options=LeNetOptions(activation="sigmoid", init="xavier"),
+    about="LeNet-5 with sigmoid everywhere and Xavier initialisation",
+    source="Zhang et al., Dive into Deep Learning, section 7.6; SPEC M6",
+)
+
+LENET_CAFFE = Variant(
+    family=LeNet,
+    options=LeNetOptions(
+        activation="relu",
+        pooling="max",
+        pad_first=False,
+        channels=(20, 50),
+        widths=(500,),
+        dropout=0.5,
+    ),
+    about="the wide LeNet of Caffe's MNIST example, with dropout",
+    source="Caffe's examples/mnist/lenet.prototxt; SPEC M7",
 )

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from edgenet.errors import UsageError, unknown_name
-from edgenet.models.lenet import ACTIVATIONS, linear_head
+from edgenet.errors import unknown_name
+from edgenet.models.blocks import at_least_one, linear_head, probability
+from edgenet.models.lenet import ACTIVATIONS
 from edgenet.models.spec import Variant
 
 if TYPE_CHECKING:
@@ -36,10 +37,8 @@ class MLPOptions:
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
             raise unknown_name("activation", self.activation, ACTIVATIONS)
-        if not self.widths or min(self.widths) < 1:
-            raise UsageError(f"model option 'widths' takes numbers from 1 up, not {self.widths}")
-        if not 0 <= self.dropout < 1:
-            raise UsageError(f"model option 'dropout' takes 0 up to below 1, not {self.dropout}")
+        at_least_one("widths", self.widths)
+        probability("dropout", self.dropout)
 
 
 class MLP(nn.Module):
@@ -72,4 +71,11 @@ MLP_BASELINE = Variant(
     options=MLPOptions(),
     about="fully connected 784-256-128-10 with dropout",
     source="SPEC M1",
+)
+
+MLP_SMALL = Variant(
+    family=MLP,
+    options=MLPOptions(widths=(256,)),
+    about="fully connected 784-256-10 with dropout",
+    source="SPEC M2",
 )

@@ -3,7 +3,7 @@
 import contextlib
 import os
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from edgenet.errors import NotPossible, UsageError
 from edgenet.files import write_atomically
 from edgenet.runner import host
 from edgenet.runner.bundle import Bundle, open_bundle
+from edgenet.runner.inference import Inference
 from edgenet.runner.inputs import (
     EvaluationSet,
     check_pictures,
@@ -200,9 +201,9 @@ def _measure_latency(subject: _Subject, scenario: Scenario, images: np.ndarray) 
 
 def _measure_accuracy(subject: _Subject, evaluation_set: EvaluationSet) -> None:
     session, bundle, job, journal = subject
-    batch = bundle.manifest.fixed_batch or job.evaluation_batch
+    inference = Inference(session, bundle.manifest.fixed_batch)
     with journal.stage("accuracy") as fields:
-        logits = np.concatenate(list(_logits(session, evaluation_set.images, batch)))
+        logits = inference.logits(evaluation_set.images, job.evaluation_batch)
         predictions = logits.argmax(axis=1)
         fields.update(
             correct=int((predictions == evaluation_set.labels).sum()),
@@ -211,18 +212,6 @@ def _measure_accuracy(subject: _Subject, evaluation_set: EvaluationSet) -> None:
             not_finite=int((~np.isfinite(logits)).any(axis=1).sum()),
             logits=_save(job.output, "logits.npy", logits),
         )
-
-
-def _logits(session: Any, images: np.ndarray, batch: int) -> Iterator[np.ndarray]:
-    """Yield logits float32 [<= batch, K]; the last batch is filled up with its last picture."""
-    for first in range(0, len(images), batch):
-        part = images[first : first + batch]
-        missing = batch - len(part)
-        if missing:
-            filling: List[np.ndarray] = [part[-1:]] * missing
-            yield session.run(np.concatenate([part, *filling]))[: len(part)]
-        else:
-            yield session.run(part)
 
 
 def _save(folder: Path, name: str, values: np.ndarray) -> str:

@@ -25,7 +25,8 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
         New pictures of the same shape; ``images`` itself where nothing is asked for.
     """
     if augmentation.moves:
-        transforms = random_affine(len(images), augmentation, generator)
+        aspect = images.shape[2] / images.shape[3]
+        transforms = random_affine(len(images), augmentation, generator, aspect=aspect)
         grid = F.affine_grid(transforms, list(images.shape), align_corners=False)
         images = F.grid_sample(images, grid, align_corners=False)
     if augmentation.noise:
@@ -34,8 +35,17 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
     return images
 
 
-def random_affine(count: int, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+def random_affine(
+    count: int, augmentation: Augmentation, generator: torch.Generator, *, aspect: float = 1.0
+) -> Tensor:
     """Draw ``count`` affine maps from output to input coordinates.
+
+    Args:
+        count: How many.
+        augmentation: How strong each change may be.
+        generator: Source of all randomness.
+        aspect: Height over width of the pictures. A turn of a picture that is not square mixes
+            coordinates of different units.
 
     Returns:
         float32 [count, 2, 3] for :func:`torch.nn.functional.affine_grid`, whose coordinates run
@@ -52,8 +62,12 @@ def random_affine(count: int, augmentation: Augmentation, generator: torch.Gener
     cosine, sine = shrink * angle.cos(), shrink * angle.sin()
     return torch.stack(
         [
-            torch.stack([cosine, cosine * shear - sine, uniform(2 * augmentation.shift)], dim=1),
-            torch.stack([sine, sine * shear + cosine, uniform(2 * augmentation.shift)], dim=1),
+            torch.stack(
+                [cosine, (cosine * shear - sine) * aspect, uniform(2 * augmentation.shift)], dim=1
+            ),
+            torch.stack(
+                [sine / aspect, sine * shear + cosine, uniform(2 * augmentation.shift)], dim=1
+            ),
         ],
         dim=1,
     )

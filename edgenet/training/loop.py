@@ -109,6 +109,8 @@ def fit(
                 seconds=(now_ns() - started) / 1e9,
                 images_per_s=len(train) / train_s,
             )
+            if not math.isfinite(record.validation_loss):
+                raise _diverged(record.epoch, "validation loss", record.validation_loss, recipe)
             records.append(record)
             weights = _copied(network.state_dict())
             if best_epoch(records) is record:
@@ -160,6 +162,7 @@ class _Epoch:
         self.optimizer = optimizer
         self.train = train
         self.number = len(records)
+        self.last = records[-1] if records else None
         self.decays = plateau_decays(records, recipe)
         self.progress = progress
 
@@ -192,14 +195,16 @@ class _Epoch:
             now = now_ns()
             if now - reported > _REPORT_EVERY_NS:
                 reported = now
-                figures = {"lr": lr, "images_per_s": seen / (now - started) * 1e9}
+                figures = {"train_loss": loss_sum.item() / seen}
+                figures["train_accuracy"] = right.item() / seen
+                if self.last:
+                    figures["validation_loss"] = self.last.validation_loss
+                    figures["validation_accuracy"] = self.last.validation_accuracy
+                figures |= {"lr": lr, "images_per_s": seen / (now - started) * 1e9}
                 self.progress(_report(recipe, self.number + seen / len(self.train), figures))
         mean_loss = loss_sum.item() / seen
         if not math.isfinite(mean_loss):
-            raise EdgenetError(
-                f"training diverged in epoch {self.number + 1}: the loss is {mean_loss}",
-                f"lower the learning rate (it is {recipe.lr:g}), or lengthen the warm-up",
-            )
+            raise _diverged(self.number + 1, "loss", mean_loss, recipe)
         return mean_loss, right.item() / seen, lr, (now_ns() - started) / 1e9
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -240,6 +245,13 @@ def _backward(
 def _epoch_seed(seed: int, epoch: int, *, stream: int) -> int:
     """Return a seed that differs between seeds, epochs and uses, and repeats for a resumed run."""
     return int(np.random.SeedSequence((seed, epoch, stream)).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _diverged(epoch: int, what: str, value: float, recipe: Recipe) -> EdgenetError:
+    return EdgenetError(
+        f"training diverged in epoch {epoch}: the {what} is {value}",
+        f"lower the learning rate (it is {recipe.lr:g}), or lengthen the warm-up",
+    )
 
 
 def _report(recipe: Recipe, done: float, figures: dict[str, float], *, final: bool = False) -> Step:

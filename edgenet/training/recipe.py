@@ -66,7 +66,9 @@ class Recipe:
         momentum: Of SGD.
         nesterov: Whether SGD looks ahead by its momentum.
         weight_decay: Decoupled for AdamW, added to the gradient for the others.
-        schedule: How the learning rate falls after the warm-up.
+        schedule: How the learning rate falls after the warm-up; ``one-cycle`` is a cosine after a
+            warm-up of 30 %, with constant momentum (Smith and Topin 2018, arXiv:1708.07120, without
+            its momentum cycle).
         warmup: Share of all steps in which the learning rate rises linearly from 0.
         final_lr: Learning rate at the end, for cosine, linear and one-cycle.
         gamma: Factor of one decay, for step, exponential and plateau.
@@ -169,18 +171,26 @@ def _checked(kind: type[Recipe | Augmentation], values: Mapping[str, Any]) -> di
         if name not in hints:
             raise unknown_name("training option", name, hints)
         wanted = hints[name]
-        number = isinstance(value, int | float) and not isinstance(value, bool)
+        number = _is_number(value)
         if wanted is float and number:
             checked[name] = float(value)
-        elif wanted is int and number and value == int(value):
+        elif wanted is int and number and math.isfinite(value) and value == int(value):
             checked[name] = int(value)
         elif wanted in (bool, str) and isinstance(value, wanted):
             checked[name] = value
-        elif name == "betas" and isinstance(value, list | tuple) and len(value) == 2:
+        elif name == "betas" and _is_pair_of_numbers(value):
             checked[name] = (float(value[0]), float(value[1]))
         else:
             raise UsageError(f"training option {name!r} cannot be {value!r}")
     return checked
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_pair_of_numbers(value: object) -> bool:
+    return isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_number, value))
 
 
 def _within(name: str, value: float, lowest: float, highest: float) -> None:
@@ -189,6 +199,7 @@ def _within(name: str, value: float, lowest: float, highest: float) -> None:
     Raises:
         UsageError: It is outside.
     """
-    if not lowest <= value <= highest:
-        bounds = f"{lowest:g} or more" if highest == math.inf else f"{lowest:g} to {highest:g}"
+    if not lowest <= value <= highest or math.isinf(value):
+        least = "more than 0" if lowest == math.ulp(0.0) else f"{lowest:g} or more"
+        bounds = least if highest == math.inf else f"{least} and at most {highest:g}"
         raise UsageError(f"{name} must be {bounds}, not {value:g}")

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from edgenet.errors import NotPossible
 from edgenet.progress import ProgressCallback, ignore
 from edgenet.runner.bundle import open_bundle
+from edgenet.runner.inference import choose_runtime, open_inference
 from edgenet.verify.checks import (
     Check,
     Verification,
@@ -16,7 +18,6 @@ from edgenet.verify.checks import (
     check_hashes,
     check_metadata,
 )
-from edgenet.verify.inference import open_inference
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,16 +46,18 @@ def verify_bundle(
 
     Raises:
         UsageError: There is no bundle at ``path``.
+        NotPossible: The runtime that is here does not load the model.
         CorruptFile: A file of the bundle is damaged or was changed.
     """
     bundle = open_bundle(path)
     checks = [check_hashes(bundle), check_metadata(bundle)]
-    inference = open_inference(bundle, threads=threads)
-    if isinstance(inference, str):
+    try:
+        runtime = choose_runtime(bundle)
+    except NotPossible as absent:
         names = ["golden", *(f"agreement ({split.name})" for split in splits)]
-        checks += [Check(name=name, status="not run", detail=inference) for name in names]
+        checks += [Check(name=name, status="not run", detail=absent.message) for name in names]
         return Verification(checks=tuple(checks))
-    with closing(inference):
+    with closing(open_inference(bundle, runtime, threads)) as inference:
         checks.append(check_golden(bundle, inference))
         checks += [check_decisions(bundle, inference, split, progress) for split in splits]
     if not splits:

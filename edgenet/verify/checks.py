@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from edgenet.progress import ProgressCallback, ignore
+from edgenet.progress import ProgressCallback, Step, ignore
 from edgenet.verify.metadata import contradictions, embedded_metadata
 from edgenet.verify.parity import Agreement, compare, relative_bound
 from edgenet.verify.weights import differences
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from edgenet.data.split import Split
     from edgenet.runner.bundle import Bundle
-    from edgenet.verify.inference import Inference
+    from edgenet.runner.inference import Inference
     from edgenet.weights import NetworkWeights
 
 Status = Literal["ok", "failed", "not run"]
@@ -143,7 +143,11 @@ def check_decisions(
     if decided is None:
         detail = "the bundle holds no decisions of its parent on these data"
         return Check(name=name, status="not run", detail=detail)
-    logits = inference.logits(split.images, task=f"verify {split.name}", progress=progress)
+
+    def report(done: int) -> None:
+        progress(Step(task=f"verify {split.name}", done=done, total=len(split), unit="picture"))
+
+    logits = inference.logits(split.images, on_batch=report)
     decisions = np.where(np.isfinite(logits).all(axis=1), logits.argmax(axis=1), -1)
     if decisions.shape != decided.shape:
         detail = f"{len(decisions):,} pictures, {len(decided):,} decisions of the parent"

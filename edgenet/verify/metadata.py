@@ -22,6 +22,7 @@ FIELDS = ("labels", "preprocessing", "probability")
 """Fields of the manifest that the model file carries too."""
 
 _MAX_BYTES = 1 << 20
+_ARCHIVE = b"PK\x03\x04"
 
 
 def embedded_metadata(path: Path) -> dict[str, Any] | None:
@@ -32,7 +33,9 @@ def embedded_metadata(path: Path) -> dict[str, Any] | None:
     Raises:
         CorruptFile: The file or the metadata in it cannot be parsed.
     """
-    text = _from_archive(path) if zipfile.is_zipfile(path) else _from_onnx(path)
+    with path.open("rb") as file:
+        is_archive = file.read(len(_ARCHIVE)) == _ARCHIVE
+    text = _from_archive(path) if is_archive else _from_onnx(path)
     if text is None:
         return None
     try:
@@ -51,12 +54,16 @@ def contradictions(manifest: Manifest, embedded: dict[str, Any]) -> tuple[str, .
 
 
 def _from_archive(path: Path) -> bytes | None:
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            if member.filename.endswith(f"/extra/{KEY}.json"):
-                if member.file_size > _MAX_BYTES:
-                    raise CorruptFile(f"{path}: the metadata in it exceeds {_MAX_BYTES:,} bytes")
-                return archive.read(member)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                if member.filename.endswith(f"/extra/{KEY}.json"):
+                    if member.file_size > _MAX_BYTES:
+                        message = f"{path}: the metadata in it exceeds {_MAX_BYTES:,} bytes"
+                        raise CorruptFile(message)
+                    return archive.read(member)
+    except zipfile.BadZipFile as error:
+        raise CorruptFile(f"{path} is not a whole archive: {error}") from error
     return None
 
 

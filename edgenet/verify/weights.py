@@ -81,7 +81,8 @@ def _differences_of_layer(layer: LayerWeights, found: LayerWeights) -> Iterator[
     if layer.bias is None and found.bias is not None:
         yield f"{layer.name}.bias: {found.place} adds one, the checkpoint has none"
     elif layer.bias is not None and found.bias is None:
-        yield f"{layer.name}.bias: {found.place} does not add it"
+        if layer.bias.any():  # an exporter may leave out zeros, which add nothing
+            yield f"{layer.name}.bias: {found.place} does not add it"
     elif layer.bias is not None and found.bias is not None and not _equal(layer.bias, found.bias):
         yield f"{layer.name}.bias: {_how(layer.bias, found.bias)}"
 

@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from edgenet.workflows._predict import PredictArguments, PredictResult, predict
     from edgenet.workflows._quickstart import QuickstartArguments, QuickstartResult, quickstart
     from edgenet.workflows._resolve import Kind, Resolved, newest_interrupted, resolve
-    from edgenet.workflows._train import TrainArguments, TrainResult, resume, train
+    from edgenet.workflows._train import (
+        TrainArguments,
+        TrainPlan,
+        TrainResult,
+        plan_training,
+        resume,
+        train,
+    )
     from edgenet.workflows._verify import VerifyArguments, VerifyResult, verify
     from edgenet.workflows.runs import Run, RunRow, list_runs
 
@@ -50,6 +57,7 @@ __all__ = [
     "Run",
     "RunRow",
     "TrainArguments",
+    "TrainPlan",
     "TrainResult",
     "VerifyArguments",
     "VerifyResult",
@@ -61,6 +69,7 @@ __all__ = [
     "list_models",
     "list_runs",
     "newest_interrupted",
+    "plan_training",
     "predict",
     "quickstart",
     "resolve",
@@ -80,7 +89,10 @@ _HOMES = {
     "_predict": ("PredictArguments", "PredictResult", "predict"),
     "_quickstart": ("QuickstartArguments", "QuickstartResult", "quickstart"),
     "_resolve": ("Kind", "Resolved", "newest_interrupted", "resolve"),
-    "_train": ("TrainArguments", "TrainResult", "resume", "train"),
+    "_train": (
+        *("TrainArguments", "TrainPlan", "TrainResult"),
+        *("plan_training", "resume", "train"),
+    ),
     "_verify": ("VerifyArguments", "VerifyResult", "verify"),
     "runs": ("Run", "RunRow", "list_runs"),
 }

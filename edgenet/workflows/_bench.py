@@ -103,15 +103,15 @@ def bench(arguments: BenchArguments, *, progress: ProgressCallback = ignore) -> 
         progress(step)
         record.measure(turn)
         record.save()
+        if turn.round == 0:  # the one that is evaluated; noted at once, whatever comes later
+            configuration = turn.configuration
+            _note_look(runs[configuration.bundle.path], configuration, record.row(configuration))
         _report(progress, record, turn, number + 1, len(turns))
     record.complete = True
     record.save()
     if (folder / ARGUMENTS).is_file():  # a run of its own, not a report in another
         Run(folder).set_status("finished", model=planned[0].bundle.manifest.name)
-    result = record.result()
-    for configuration, row in zip(planned, result.rows, strict=True):
-        _note_look(runs[configuration.bundle.path], configuration, row)
-    return result
+    return record.result()
 
 
 class _Record:
@@ -143,6 +143,7 @@ class _Record:
         configuration = turn.configuration
         folder = self._folder / PROCESSES / turn.name
         pictures = self._pictures[configuration.bundle.path]
+        scenarios = self._arguments.scenarios_for(configuration.bundle.manifest.fixed_batch)
         with _writable(folder):
             folder.mkdir(parents=True)
         job = Job(
@@ -151,7 +152,7 @@ class _Record:
             output=folder.resolve(),
             threads=self._arguments.threads,
             device=self._arguments.device,
-            latency=self._arguments.scenarios,
+            latency=scenarios,
             evaluation_set=pictures.folder and pictures.folder.resolve(),
             evaluate=pictures.folder is not None and turn.round == 0,
         )
@@ -159,7 +160,7 @@ class _Record:
             job,
             folder.resolve() / "job.json",
             interpreter=self._arguments.interpreter or sys.executable,
-            time_limit_s=self._arguments.time_limit_s,
+            time_limit_s=self._arguments.process_time_limit_s(scenarios),
         )
         self._measured[configuration.name].append(Measured(folder=folder, outcome=outcome))
         self._turns.append(

@@ -12,6 +12,7 @@ import numpy as np
 
 from edgenet.errors import DataUnavailable, UsageError, unknown_name
 from edgenet.progress import ProgressCallback, Step, ignore
+from edgenet.runner.job import MAX_THREADS
 from edgenet.statistics import ClassificationReport, confusion_matrix
 from edgenet.workflows._resolve import Kind, Resolved, resolve
 from edgenet.workflows.classifier import Classifier, open_classifier
@@ -56,6 +57,8 @@ class EvaluateArguments:
         for name in ("threads", "batch"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be 1 or more, not {getattr(self, name)}")
+        if self.threads > MAX_THREADS:
+            raise UsageError(f"threads must be at most {MAX_THREADS}, not {self.threads}")
 
 
 @dataclass(frozen=True, kw_only=True)

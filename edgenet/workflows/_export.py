@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-import time
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import edgenet
-from edgenet.errors import NotPossible, UsageError
+from edgenet.errors import UsageError
 from edgenet.export import load_format
 from edgenet.export.bundle import BundleWriter, new_bundle
 from edgenet.progress import ProgressCallback, Step, ignore
 from edgenet.runner.bundle import Bundle, open_bundle
+from edgenet.runner.inference import Inference, open_inference
 from edgenet.runner.manifest import Manifest, TensorInfo
+from edgenet.runner.timing import now_ns
 from edgenet.verify.checks import (
     Verification,
     check_golden,
@@ -24,7 +26,6 @@ from edgenet.verify.checks import (
     check_parity,
     check_weights,
 )
-from edgenet.verify.inference import Inference, open_inference
 from edgenet.workflows._resolve import Kind, Resolved, resolve
 from edgenet.workflows.export_arguments import ExportArguments
 from edgenet.workflows.looks import note_test_look
@@ -123,12 +124,16 @@ def export(arguments: ExportArguments, *, progress: ProgressCallback = ignore) -
     from edgenet.workflows.export_parent import ParentNetwork
 
     parent = ParentNetwork.load(resolved.checkpoint, arguments.data, progress)
+    _note_look(resolved, parent)
     results = []
     for done, (name, folder) in enumerate(folders.items()):
         progress(Step(task="export", done=done, total=len(folders), unit="format"))
         results.append(_export_format(name, folder, parent, arguments, progress))
     progress(Step(task="export", done=len(folders), total=len(folders), unit="format", final=True))
-    _record(arguments, resolved, parent, home)
+    if arguments.project is not None and home.is_dir():
+        run = Run(home.parent)
+        if arguments.exist_ok or not (run.path / ARGUMENTS).exists():
+            run.write_arguments(arguments.to_config())
     return ExportResult(checkpoint=parent.path, bundles=tuple(results))
 
 
@@ -163,7 +168,7 @@ def _export_format(
     progress: ProgressCallback,
 ) -> ExportedBundle:
     """Write, complete and verify the bundle of one format."""
-    started = time.perf_counter()
+    started = now_ns()
     format = load_format(name)
     draft = _draft(name, format, parent, arguments)
     verification = None
@@ -180,7 +185,7 @@ def _export_format(
         path=None if writer.discarded else folder,
         model_bytes=bundle.model_bytes,
         options=dict(bundle.manifest.options),
-        seconds=time.perf_counter() - started,
+        seconds=(now_ns() - started) / 1e9,
         verification=verification,
     )
 
@@ -205,7 +210,11 @@ def _draft(
         longest_reduction=parent.longest_reduction,
         parent=parent.identity(),
         accuracy=parent.accuracy,
-        options={"batch": arguments.batch, "data": arguments.data or checkpoint.data.get("name")},
+        options={
+            "batch": arguments.batch,
+            "data": arguments.data or checkpoint.data.get("name"),
+            "split_seed": parent.split_seed,
+        },
         tools={"edgenet": edgenet.__version__},
         files={},
     )
@@ -244,8 +253,13 @@ def _verify(
     with closing(_inference(bundle)) as inference:
         checks.append(check_golden(bundle, inference))
         for name, split in parent.splits.items():
-            task = f"verify {bundle.manifest.format} on {name}"
-            candidate = inference.logits(split.images, task=task, progress=progress)
+            step = Step(
+                task=f"verify {bundle.manifest.format} on {name}",
+                done=0,
+                total=len(split),
+                unit="picture",
+            )
+            candidate = inference.logits(split.images, on_batch=_reporter(step, progress))
             checks.append(
                 check_parity(
                     f"agreement ({name})",
@@ -257,6 +271,10 @@ def _verify(
     return Verification(checks=tuple(checks))
 
 
+def _reporter(step: Step, progress: ProgressCallback) -> Callable[[int], None]:
+    return lambda done: progress(replace(step, done=done))
+
+
 def _inference(bundle: Bundle) -> Inference:
     """Load the bundle, with as many threads as PyTorch has, since some runtimes share its pool.
 
@@ -265,17 +283,11 @@ def _inference(bundle: Bundle) -> Inference:
     """
     import torch
 
-    inference = open_inference(bundle, threads=torch.get_num_threads())
-    if isinstance(inference, str):
-        message = f"nothing here runs {bundle.manifest.format} files: {inference}"
-        raise NotPossible(message, "install a runtime for them: the golden vectors need one")
-    return inference
+    return open_inference(bundle, threads=torch.get_num_threads())
 
 
-def _record(
-    arguments: ExportArguments, resolved: Resolved, parent: ParentNetwork, home: Path
-) -> None:
-    """Log the look at the test set, and give a folder of its own the marks of a run."""
+def _note_look(resolved: Resolved, parent: ParentNetwork) -> None:
+    """Log the look at the run's test split, before anything can fail."""
     figures = parent.accuracy["test"]
     if resolved.run is not None and figures is not None:
         note_test_look(
@@ -286,7 +298,3 @@ def _record(
             correct=figures.correct,
             n=figures.n,
         )
-    if arguments.project is not None and home.is_dir():
-        run = Run(home.parent)
-        if arguments.exist_ok or not (run.path / ARGUMENTS).exists():
-            run.write_arguments(arguments.to_config())

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import edgenet
-from edgenet.errors import NotPossible, UsageError
-from edgenet.export.bundle import new_bundle
+from edgenet.errors import UsageError
+from edgenet.export.bundle import golden_rows, new_bundle
 from edgenet.export.format import Written
 from edgenet.progress import ProgressCallback, ignore
-from edgenet.runner.bundle import Bundle, open_bundle
+from edgenet.runner.bundle import MAX_GOLDEN_INPUTS, Bundle, open_bundle
+from edgenet.runner.inference import open_inference
 from edgenet.runner.manifest import Manifest, TensorInfo
 from edgenet.runner.preprocess import MODES, Preprocessing
 from edgenet.verify.checks import (
@@ -26,7 +27,6 @@ from edgenet.verify.checks import (
     check_metadata,
     check_parity,
 )
-from edgenet.verify.inference import Inference, open_inference
 from edgenet.workflows.foreign_reference import ForeignReference
 from edgenet.workflows.import_arguments import ImportArguments
 from edgenet.workflows.runs import new_run
@@ -41,7 +41,6 @@ __all__ = ["ImportArguments", "ImportResult", "import_onnx"]
 
 _FILE_NAME = "model.onnx"
 _SEED = 0
-_MOST_PICTURES = 256
 _MOST_GOLDEN_BYTES = 16 << 20
 
 
@@ -112,8 +111,8 @@ def import_onnx(arguments: ImportArguments, *, progress: ProgressCallback = igno
             onnx_file.write(
                 reference.wrapped, writer.model_path, about=about, metadata=writer.metadata
             )
-            with closing(_inference(writer.unverified())) as inference:
-                logits = inference.logits(pictures, progress=progress)
+            with closing(open_inference(writer.unverified())) as inference:
+                logits = inference.logits(pictures)
             writer.complete({"inputs": pictures, "logits": logits}, _written(reference.wrapped))
             verification = _verify(open_bundle(writer.folder), reference)
             if not verification.passed:
@@ -186,7 +185,7 @@ def _pictures(
 ) -> NDArray[np.uint8]:
     """Return golden inputs, uint8 [n, C, H, W]: real ones, or random ones from a fixed seed."""
     affordable = _MOST_GOLDEN_BYTES // math.prod(rule.shape)
-    count = max(8, min(_MOST_PICTURES, affordable))
+    count = max(8, min(MAX_GOLDEN_INPUTS, affordable))
     if arguments.data is None:
         generator = np.random.Generator(np.random.PCG64(_SEED))
         return generator.integers(0, 256, (count, *rule.shape), dtype=np.uint8)
@@ -199,7 +198,7 @@ def _pictures(
             f"{arguments.data} has no validation pictures of {list(rule.shape)}",
             "leave --data out to take random pixels",
         )
-    return np.ascontiguousarray(split.images[:count])
+    return np.ascontiguousarray(split.images[golden_rows(len(split), count)])
 
 
 def _draft(
@@ -241,7 +240,7 @@ def _written(model: onnx.ModelProto) -> Written:
 
 def _verify(bundle: Bundle, reference: ForeignReference) -> Verification:
     checks = [check_hashes(bundle), check_metadata(bundle)]
-    with closing(_inference(bundle)) as inference:
+    with closing(open_inference(bundle)) as inference:
         checks.append(check_golden(bundle, inference))
         checks.append(
             check_parity(
@@ -252,10 +251,3 @@ def _verify(bundle: Bundle, reference: ForeignReference) -> Verification:
             )
         )
     return Verification(checks=tuple(checks))
-
-
-def _inference(bundle: Bundle) -> Inference:
-    inference = open_inference(bundle)
-    if isinstance(inference, str):
-        raise NotPossible(f"nothing here runs ONNX files: {inference}")
-    return inference

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from edgenet.errors import UsageError
@@ -12,6 +12,10 @@ from edgenet.workflows._resolve import Kind, Resolved, resolve
 
 if TYPE_CHECKING:
     from edgenet.models.summary import Summary
+
+
+_BASELINE = "mlp"
+"""The fully connected network whose size every other one is compared with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,10 +73,14 @@ def inspect(arguments: InspectArguments) -> InspectResult:
     if resolved.kind is not Kind.MODEL and arguments.model_options:
         raise UsageError("model options belong to a model's name; a trained network has its own")
     spec, facts = _read(resolved, arguments)
+    summary = summarise(spec) if spec else None
+    if spec and summary:
+        baseline = summarise(replace(spec, name=_BASELINE, options={})).parameters
+        facts[f"parameters, as a share of {_BASELINE}'s"] = summary.parameters / baseline
     return InspectResult(
         source=arguments.source,
         kind=resolved.kind.value,
-        summary=summarise(spec) if spec else None,
+        summary=summary,
         facts=facts,
     )
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgenet.errors import CorruptFile, UsageError, unknown_name
 from edgenet.progress import ProgressCallback, Step, ignore
+from edgenet.runner.job import MAX_THREADS
 from edgenet.runner.preprocess import Preprocessing, decode, looks_inverted, prepare
 from edgenet.workflows._resolve import Kind, pictures_in, resolve
 from edgenet.workflows.classifier import Classifier, open_classifier
@@ -53,6 +54,8 @@ class PredictArguments:
         for name in ("top_k", "threads"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be 1 or more, not {getattr(self, name)}")
+        if self.threads > MAX_THREADS:
+            raise UsageError(f"threads must be at most {MAX_THREADS}, not {self.threads}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -130,7 +130,7 @@ def pictures_in(folder: Path) -> tuple[Path, ...]:
 
 
 def newest_interrupted(project: Path, verb: str = "train") -> Path:
-    """Return the run below ``project`` that was interrupted last.
+    """Return the newest run below ``project`` that was interrupted or failed.
 
     Raises:
         UsageError: There is none.
@@ -138,7 +138,7 @@ def newest_interrupted(project: Path, verb: str = "train") -> Path:
     waiting = [
         run
         for run in map(Run, _folders_with(ARGUMENTS, project / verb))
-        if run.status()["state"] != "finished"
+        if run.status()["state"] in ("interrupted", "failed")
     ]
     if not waiting:
         raise UsageError(f"no run in {project / verb} was interrupted", "see: edgenet runs")

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from edgenet.errors import UsageError
 from edgenet.progress import ProgressCallback, ignore
 from edgenet.runner.bundle import open_bundle
+from edgenet.runner.job import MAX_THREADS
 from edgenet.verify.bundle import verify_bundle
 from edgenet.verify.checks import Verification
 from edgenet.workflows._resolve import Kind, resolve
+from edgenet.workflows.bench_data import recorded_split_seed
 
 if TYPE_CHECKING:
     from edgenet.data import Split
@@ -38,8 +40,8 @@ class VerifyArguments:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        if self.threads < 1:
-            raise UsageError(f"threads must be 1 or more, not {self.threads}")
+        if not 1 <= self.threads <= MAX_THREADS:
+            raise UsageError(f"threads must be 1 to {MAX_THREADS}, not {self.threads}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,10 +97,10 @@ def _splits(
     from edgenet.data import load
 
     rule = bundle.manifest.preprocessing
-    seed = resolved.run.arguments().get("split_seed", 0) if resolved.run else 0
+    seed = recorded_split_seed(bundle.manifest, resolved.run)
     dataset = load(
         data,
-        split_seed=int(seed),
+        split_seed=seed or 0,
         image_size=(rule.height, rule.width),
         mode=rule.mode,
         progress=progress,

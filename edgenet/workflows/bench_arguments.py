@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from edgenet.launch.local import DEFAULT_TIME_LIMIT_S
 from edgenet.runner.job import MAX_SCENARIOS, MAX_THREADS, Scenario
 from edgenet.runner.manifest import MAX_BATCH
 from edgenet.runner.runtimes import TABLE, check_device
+from edgenet.runner.timing import MOST_WARM_UP
 
 BATCHED_SHARE = 0.5
 """What a scenario of larger batches runs, as a share of the duration at the least batch size."""
@@ -34,7 +36,8 @@ class BenchArguments:
             that takes its format.
         threads: CPU threads of the runtime.
         device: ``cpu``.
-        batches: Pictures a query; the least is the single-stream scenario of the row.
+        batches: Pictures a query; the least is the single-stream scenario of the row. A bundle of
+            another fixed batch is measured at that one alone.
         duration_s: At least so long is measured at the least batch size, in each process; half of
             it at the others.
         warmup_s: So long is warmed up before; up to four times as long until it is steady.
@@ -42,9 +45,11 @@ class BenchArguments:
         data: Whose test pictures are run and judged: ``mnist``, ``fashion-mnist`` or a folder; None
             takes the one that a bundle or its run records; without one no accuracy is measured, and
             the timed inputs are the bundle's golden ones.
-        split_seed: Decides the splits of ``data``; a run's own where ``data`` is None.
+        split_seed: Decides the splits of ``data``; None takes those that the bundle was exported
+            with.
         interpreter: The Python of the measuring processes; None takes the one that runs this.
-        time_limit_s: A process that takes longer is killed, and is a failure in its row.
+        time_limit_s: A process that takes longer is killed, and is a failure in its row; None
+            allows five minutes more than what it is asked to run.
         project: Folder of all runs, for bundles that lie in no run or in several.
         name: Of the folder of results; None takes ``bench`` in a run, else the first bundle's name.
         exist_ok: Write into a folder of that name that is there; else the name gets a number.
@@ -63,9 +68,9 @@ class BenchArguments:
     warmup_s: float = 0.5
     processes: int = 3
     data: str | None = None
-    split_seed: int = 0
+    split_seed: int | None = None
     interpreter: str | Path | None = None
-    time_limit_s: float = DEFAULT_TIME_LIMIT_S
+    time_limit_s: float | None = None
     project: Path = Path("runs")
     name: str | None = None
     exist_ok: bool = False
@@ -79,15 +84,16 @@ class BenchArguments:
         _no_repeats("runtimes", self.runtimes)
         _within("threads", self.threads, 1, MAX_THREADS)
         check_device(self.device)
-        _within("batches", len(self.batches), 1, MAX_SCENARIOS, "values")
+        _within("batches", len(self.batches), 1, MAX_SCENARIOS - 1, "values")
         _no_repeats("batches", self.batches)
         for batch in self.batches:
             _within("a batch", batch, 1, MAX_BATCH)
         _seconds("duration_s", self.duration_s)
         _seconds("warmup_s", self.warmup_s)
-        _seconds("time_limit_s", self.time_limit_s)
+        if self.time_limit_s is not None:
+            _seconds("time_limit_s", self.time_limit_s)
         _within("processes", self.processes, 1, MOST_PROCESSES)
-        _within("split_seed", self.split_seed, 0, sys.maxsize)
+        _within("split_seed", self.split_seed or 0, 0, sys.maxsize)
         if self.name is not None and (
             not self.name or self.name.startswith(".") or Path(self.name).name != self.name
         ):
@@ -110,6 +116,24 @@ class BenchArguments:
                 for batch in larger
             ),
         )
+
+    def scenarios_for(self, fixed_batch: int | None) -> tuple[Scenario, ...]:
+        """Return the scenarios of a bundle: with those that are asked for its only batch size.
+
+        Args:
+            fixed_batch: The only batch size that the bundle takes; None where it takes any.
+        """
+        asked = self.scenarios
+        if fixed_batch is None or fixed_batch in self.batches:
+            return asked
+        return (*asked, asked[0]._replace(batch=fixed_batch))
+
+    def process_time_limit_s(self, scenarios: Iterable[Scenario]) -> float:
+        """Return after how many seconds a process with these scenarios is killed."""
+        if self.time_limit_s is not None:
+            return self.time_limit_s
+        asked = sum(one.min_duration_s + MOST_WARM_UP * one.warmup_s for one in scenarios)
+        return DEFAULT_TIME_LIMIT_S + asked
 
     def to_config(self) -> dict[str, Any]:
         """Return what was asked for, as the table that ``args.toml`` holds."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from edgenet.errors import DataUnavailable, UsageError
 from edgenet.progress import ProgressCallback
-from edgenet.runner.bundle import Bundle
+from edgenet.runner.bundle import Bundle, Manifest
 from edgenet.workflows.runs import Run
 
 if TYPE_CHECKING:
@@ -38,11 +38,13 @@ class PictureSource:
 
     Args:
         data: The data set that was asked for, or None for each bundle's own.
-        split_seed: Decides the splits of ``data``.
+        split_seed: Decides the splits; None takes each bundle's own.
         progress: Told of loading.
     """
 
-    def __init__(self, data: str | None, split_seed: int, progress: ProgressCallback) -> None:
+    def __init__(
+        self, data: str | None, split_seed: int | None, progress: ProgressCallback
+    ) -> None:
         self._data = data
         self._split_seed = split_seed
         self._progress = progress
@@ -60,12 +62,15 @@ class PictureSource:
             DataUnavailable: They are not here.
         """
         if self._data is not None:
-            return Pictures(folder=self._write(bundle, self._data, self._split_seed))
+            given = self._split_seed
+            seed = recorded_split_seed(bundle.manifest, run) if given is None else given
+            return Pictures(folder=self._write(bundle, self._data, seed or 0))
         arguments = run.arguments() if run is not None else {}
         recorded = bundle.manifest.options.get("data") or arguments.get("data")
         if not isinstance(recorded, str):
             return Pictures(reason=f"the bundle's data set is not known; {_NAME_DATA}")
-        seed = arguments.get("split_seed", self._split_seed)
+        seed = recorded_split_seed(bundle.manifest, run)
+        seed = self._split_seed or 0 if seed is None else seed
         try:
             return Pictures(folder=self._write(bundle, recorded, seed, recorded=True))
         except (DataUnavailable, UsageError) as error:
@@ -94,6 +99,19 @@ class PictureSource:
             )
             self._loaded[key] = dataset.test
         return self._loaded[key]
+
+
+def recorded_split_seed(manifest: Manifest, run: Run | None) -> int | None:
+    """Return the seed of the splits that a bundle was exported with, as far as it is known.
+
+    Args:
+        manifest: The bundle's own record comes first: it may have left its run.
+        run: The run that it lies in, or None.
+    """
+    told = [manifest.options.get("split_seed")]
+    if run is not None:
+        told.append(run.arguments().get("split_seed"))
+    return next((seed for seed in told if type(seed) is int and seed >= 0), None)
 
 
 def _check_fit(bundle: Bundle, data: str, split: Split, recorded: bool) -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgenet.errors import NotPossible, UsageError
-from edgenet.runner import runtimes
+from edgenet.errors import UsageError
 from edgenet.runner.bundle import Bundle, open_bundle
+from edgenet.runner.inference import Inference, choose_runtime, open_inference
 from edgenet.runner.preprocess import Preprocessing
 from edgenet.workflows._resolve import Kind, Resolved
+from edgenet.workflows.bench_data import recorded_split_seed
 
 if TYPE_CHECKING:
     from edgenet.training.checkpoint import Checkpoint
@@ -35,10 +37,9 @@ class Classifier:
         labels: Name of every class, in the order of the logits.
         preprocessing: How a picture becomes the input.
         probability: The map from logits to probabilities: softmax, sigmoid or identity.
-        batch: The only batch that the network takes, or None where it takes any.
         data: Digest by split (``test``, ``validation``) of the data it was measured on, and under
-            ``name`` the data set, as far as the file records them.
-        run_batch: From uint8 [N, C, H, W] to logits float32 [N, K].
+            ``name`` and ``split_seed`` the data set, as far as the file records them.
+        logits: From pictures uint8 [N, C, H, W], one at least, to logits float32 [N, K].
     """
 
     name: str
@@ -47,24 +48,8 @@ class Classifier:
     labels: tuple[str, ...]
     preprocessing: Preprocessing
     probability: str
-    batch: int | None
     data: dict[str, str]
-    run_batch: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-
-    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the logits float32 [N, K] of pictures uint8 [N, C, H, W].
-
-        A network with a fixed batch gets full batches, the last one filled up with zeros.
-        """
-        if self.batch is None:
-            return self.run_batch(np.array(images, order="C"))
-        parts = []
-        for start in range(0, len(images), self.batch):
-            part = images[start : start + self.batch]
-            full = np.zeros((self.batch, *images.shape[1:]), np.uint8)
-            full[: len(part)] = part
-            parts.append(self.run_batch(full)[: len(part)])
-        return np.concatenate(parts)
+    logits: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return probabilities float64 [N, K] by the map that the network declares."""
@@ -99,11 +84,8 @@ def open_classifier(
     if resolved.kind is Kind.BUNDLE:
         bundle = open_bundle(resolved.path)
         chosen = choose_runtime(bundle, runtime)
-        session = runtimes.load_runtime(chosen).open_session(bundle, threads, "cpu")
-        try:
-            yield _of_bundle(bundle, resolved.path, chosen, session)
-        finally:
-            session.close()
+        with contextlib.closing(open_inference(bundle, chosen, threads)) as inference:
+            yield _of_bundle(bundle, resolved.path, chosen, inference)
     else:
         if runtime not in (None, TORCH):
             raise UsageError(
@@ -113,37 +95,14 @@ def open_classifier(
         yield from _of_checkpoint(resolved.checkpoint, threads)
 
 
-def choose_runtime(bundle: Bundle, wanted: str | None) -> str:
-    """Return the runtime for a bundle.
-
-    Raises:
-        UsageError: ``wanted`` is unknown or does not take the bundle's format.
-        NotPossible: Neither it nor, where none is wanted, any other is installed.
-    """
-    suitable = runtimes.for_format(bundle.manifest.format)
-    if wanted is not None:
-        runtimes.load_runtime(wanted)
-        if wanted not in suitable:
-            raise UsageError(
-                f"{wanted} does not run {bundle.manifest.format} files",
-                f"these do: {', '.join(suitable) or 'none'}",
-            )
-        suitable = [wanted]
-    reasons = [runtimes.unavailable(name) for name in suitable]
-    for name, reason in zip(suitable, reasons, strict=True):
-        if reason is None:
-            return name
-    raise NotPossible(
-        f"nothing here runs {bundle.manifest.format} files: "
-        + ("; ".join(reason for reason in reasons if reason) or "no runtime takes them")
-    )
-
-
-def _of_bundle(bundle: Bundle, path: Path, runtime: str, session: Any) -> Classifier:
+def _of_bundle(bundle: Bundle, path: Path, runtime: str, inference: Inference) -> Classifier:
     manifest = bundle.manifest
     data = {split: figures.digest for split, figures in manifest.accuracy.items() if figures}
     if isinstance(manifest.options.get("data"), str):
         data["name"] = manifest.options["data"]
+    seed = recorded_split_seed(manifest, None)
+    if seed is not None:
+        data["split_seed"] = str(seed)
     return Classifier(
         name=manifest.name,
         path=path,
@@ -151,9 +110,8 @@ def _of_bundle(bundle: Bundle, path: Path, runtime: str, session: Any) -> Classi
         labels=manifest.labels,
         preprocessing=manifest.preprocessing,
         probability=manifest.probability,
-        batch=manifest.fixed_batch,
         data=data,
-        run_batch=session.run,
+        logits=functools.partial(inference.logits, batch=None),
     )
 
 
@@ -174,9 +132,8 @@ def _of_checkpoint(path: Path, threads: int) -> Iterator[Classifier]:
             labels=checkpoint.labels,
             preprocessing=checkpoint.preprocessing,
             probability="softmax",
-            batch=None,
             data=dict(checkpoint.data),
-            run_batch=_network(checkpoint),
+            logits=_network(checkpoint),
         )
     finally:
         torch.set_num_threads(before)
@@ -192,7 +149,7 @@ def _network(checkpoint: Checkpoint) -> Callable[[NDArray[np.uint8]], NDArray[np
 
     def run(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         pictures = Pictures(
-            images=torch.from_numpy(images),
+            images=torch.from_numpy(np.array(images, order="C")),
             labels=torch.zeros(len(images), dtype=torch.int64),
             preprocessing=checkpoint.preprocessing,
         )

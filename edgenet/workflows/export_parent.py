@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgenet.errors import DataUnavailable, UsageError
+from edgenet.export.bundle import golden_rows
 from edgenet.export.graph import DeployedNetwork, reference_logits
 from edgenet.files import sha256_of
 from edgenet.models.summary import summarise
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from edgenet.data import Split
-
-GOLDEN_PICTURES = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +67,7 @@ class ParentNetwork:
         rule = checkpoint.preprocessing
         dataset = load(
             name,
-            split_seed=int(checkpoint.data.get("split_seed", "0")),
+            split_seed=_split_seed(checkpoint),
             image_size=(rule.height, rule.width),
             mode=rule.mode,
             progress=progress,
@@ -105,6 +104,11 @@ class ParentNetwork:
         }
 
     @property
+    def split_seed(self) -> int:
+        """What decides the splits."""
+        return _split_seed(self.checkpoint)
+
+    @property
     def longest_reduction(self) -> int:
         """Most products that are added into one value."""
         return summarise(self.checkpoint.spec).longest_reduction
@@ -119,8 +123,7 @@ class ParentNetwork:
         Inputs are spread evenly over the validation split; decisions are those on whole splits.
         """
         split, logits = self.splits["validation"], self.logits["validation"]
-        count = min(GOLDEN_PICTURES, len(split))
-        rows = np.linspace(0, len(split) - 1, count).round().astype(np.int64)
+        rows = golden_rows(len(split))
         decisions = {
             f"predictions_{each.digest}": self.logits[name].argmax(axis=1).astype(np.int16)
             for name, each in self.splits.items()
@@ -133,6 +136,10 @@ class ParentNetwork:
 
 
 _NAME_DATA = "name the data set: --data mnist, --data fashion-mnist or --data FOLDER"
+
+
+def _split_seed(checkpoint: Checkpoint) -> int:
+    return int(checkpoint.data.get("split_seed", "0"))
 
 
 def _check_fit(checkpoint: Checkpoint, split: Split, *, recorded: bool) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import importlib.metadata
 import json
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ import tomli_w
 from edgenet.errors import CorruptFile, EdgenetError, UsageError
 from edgenet.files import write_text
 from edgenet.runner import host
+from edgenet.workflows.looks import LOG_NAME
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -27,6 +29,14 @@ ARGUMENTS = "args.toml"
 _PACKAGES = ("edgenet", "torch", "torchvision", "numpy", "onnx", "onnxscript", "onnxruntime")
 _STATUS = "status.json"
 _LOCK = ".lock"
+ENVIRONMENT = "env.json"
+HISTORY = "results.csv"
+CURVES = "results.png"
+# All that a run's folder can hold, what says that it is one first.
+_CONTENT = (
+    *(ARGUMENTS, _STATUS, ENVIRONMENT, HISTORY, CURVES, LOG_NAME),
+    *("weights", "bundles", "rejected", "reports"),
+)
 
 
 @dataclass(frozen=True)
@@ -84,10 +94,11 @@ class Run:
         A run that says it is running, but that no process works on, was interrupted.
         """
         try:
-            status: dict[str, Any] = json.loads((self.path / _STATUS).read_text("utf-8"))
+            found = json.loads((self.path / _STATUS).read_text("utf-8"))
         except (OSError, ValueError):
-            status = {"state": "running"}
-        if status.get("state") == "running" and not self._locked():
+            found = None
+        status: dict[str, Any] = {"state": "running", **(found if isinstance(found, dict) else {})}
+        if status["state"] == "running" and not self._locked():
             status["state"] = "interrupted"
         return status
 
@@ -106,6 +117,35 @@ class Run:
                     f"another process works on {self.path}", "wait for it"
                 ) from error
             yield
+
+    @contextlib.contextmanager
+    def noting_failure(self) -> Iterator[None]:
+        """Record the state ``failed``, with the reason, when an error ends the block."""
+        try:
+            yield
+        except Exception as error:
+            figures = {name: value for name, value in self.status().items() if name != "state"}
+            with contextlib.suppress(EdgenetError, OSError):  # the first error is the one to tell
+                self.set_status("failed", **{**figures, "reason": str(error)})
+            raise
+
+    def clear(self) -> None:
+        """Remove what an earlier run left, so that nothing of it is taken for this run's.
+
+        Raises:
+            EdgenetError: The folder cannot be written.
+        """
+        for name in _CONTENT:
+            place = self.path / name
+            try:
+                if place.is_dir() and not place.is_symlink():
+                    shutil.rmtree(place)
+                else:
+                    place.unlink(missing_ok=True)
+            except OSError as error:
+                raise EdgenetError(
+                    f"cannot overwrite {place}: {error.strerror}", "choose another --name"
+                ) from error
 
     def _locked(self) -> bool:
         try:
@@ -128,10 +168,7 @@ def new_run(project: Path, verb: str, name: str, *, exist_ok: bool = False) -> R
         UsageError: ``name`` is not the plain name of a folder.
         EdgenetError: The folder cannot be made.
     """
-    if not name or name.startswith(".") or Path(name).name != name:
-        raise UsageError(
-            f"{name!r} cannot be the name of a run", "use a plain name without slashes"
-        )
+    check_name(name)
     parent = project / verb
     number = 1
     while True:
@@ -146,6 +183,18 @@ def new_run(project: Path, verb: str, name: str, *, exist_ok: bool = False) -> R
             ) from error
         else:
             return Run(path)
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot be the name of a run's folder.
+
+    Raises:
+        UsageError: It is empty, hidden or has a slash.
+    """
+    if not name or name.startswith(".") or Path(name).name != name:
+        raise UsageError(
+            f"{name!r} cannot be the name of a run", "use a plain name without slashes"
+        )
 
 
 def environment() -> dict[str, Any]:

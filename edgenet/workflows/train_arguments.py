@@ -9,8 +9,10 @@ from typing import Any
 
 from edgenet.errors import UsageError, unknown_name
 from edgenet.models import DEFAULT, OptionValue
+from edgenet.runner.job import MAX_THREADS
 from edgenet.training.recipe import Recipe
 from edgenet.training.recipes import named
+from edgenet.workflows.runs import check_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +51,10 @@ class TrainArguments:
     exist_ok: bool = False
 
     def __post_init__(self) -> None:
-        if self.threads < 0:
-            raise UsageError(f"threads must be 0 (choose) or more, not {self.threads}")
+        if not 0 <= self.threads <= MAX_THREADS:
+            raise UsageError(f"threads must be 0 (choose) to {MAX_THREADS}, not {self.threads}")
+        if self.name is not None:
+            check_name(self.name)
         if self.image_size is not None and not 1 <= self.image_size <= 1024:
             raise UsageError(f"image_size must be 1 to 1024, not {self.image_size}")
         if self.split_seed < 0:

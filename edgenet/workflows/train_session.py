@@ -6,7 +6,7 @@ import contextlib
 import csv
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,9 @@ from edgenet.models import ModelSpec
 from edgenet.progress import ProgressCallback, Step
 from edgenet.training.recipe import Recipe
 from edgenet.workflows.looks import note_test_look
-from edgenet.workflows.runs import Run, environment
+from edgenet.workflows.runs import CURVES, ENVIRONMENT, HISTORY, Run, environment
 from edgenet.workflows.train_arguments import TrainArguments
+from edgenet.workflows.train_result import TrainResult
 
 if TYPE_CHECKING:
     import torch
@@ -27,49 +28,6 @@ if TYPE_CHECKING:
     from edgenet.training.checkpoint import Checkpoint
     from edgenet.training.pictures import Pictures
     from edgenet.training.state import TrainingState
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainResult:
-    """What came of training.
-
-    Attributes:
-        path: The run's folder.
-        model: Name of the model.
-        parameters: Trainable numbers.
-        epochs: Epochs done.
-        best_epoch: The one whose weights were kept.
-        validation_accuracy: Share of the validation split right, after the best epoch.
-        test_correct: Test pictures right.
-        test_n: Test pictures.
-        test_accuracy: Share of them right.
-        test_interval: Its 95 % Wilson interval.
-        seconds: Wall time of all epochs, without imports and loading.
-        device: Where it was trained.
-        threads: CPU threads used.
-        threads_reason: How that number came about.
-        skipped: Pictures of a folder that could not be read, with reasons.
-    """
-
-    path: Path
-    model: str
-    parameters: int
-    epochs: int
-    best_epoch: int
-    validation_accuracy: float
-    test_correct: int
-    test_n: int
-    test_accuracy: float
-    test_interval: tuple[float, float]
-    seconds: float
-    device: str
-    threads: int
-    threads_reason: str
-    skipped: tuple[tuple[str, str], ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values by field name."""
-        return {**asdict(self), "path": str(self.path), "test_interval": list(self.test_interval)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +94,9 @@ class Session:
             )
         threads, reason = _threads(arguments.threads, network, recipe, train)
         return cls(
-            arguments=replace(arguments, device=str(device), threads=threads),
+            arguments=replace(
+                arguments, data=recorded(arguments.data), device=str(device), threads=threads
+            ),
             recipe=recipe,
             dataset=dataset,
             spec=spec,
@@ -152,7 +112,6 @@ class Session:
     ) -> TrainResult:
         """Train in ``run``, from ``state`` where there is one, and report."""
         from edgenet.figures import training_curves
-        from edgenet.runner.timing import now_ns
         from edgenet.training.checkpoint import save
         from edgenet.training.loop import fit
 
@@ -162,10 +121,9 @@ class Session:
         progress(
             Step(task="train", done=done, total=self.recipe.epochs, unit="epoch", figures=figures)
         )
-        run.write_json("env.json", environment())
+        run.write_json(ENVIRONMENT, environment())
         status = {"model": arguments.model, "parameters": self._parameters()}
         run.set_status("running", **status, epochs=done)
-        started = now_ns()
         with _torch_threads(arguments.threads):
             state = fit(
                 self.network,
@@ -176,7 +134,6 @@ class Session:
                 on_epoch=lambda after: self._keep(run, after, status),
                 progress=progress,
             )
-            seconds = (now_ns() - started) / 1e9
             correct = self._test_correct()
         checkpoint = self._checkpoint(state, best=True)
         n = len(self.dataset.test)
@@ -191,17 +148,15 @@ class Session:
             n=n,
         )
         rows = [record.to_json() for record in state.records]
-        training_curves(
-            rows, run.path / "results.png", title=f"{arguments.model} on {self.dataset.name}"
-        )
-        result = self._result(run, state, correct, seconds)
+        training_curves(rows, run.path / CURVES, title=f"{arguments.model} on {self.dataset.name}")
+        result = self._result(run, state, correct)
         run.set_status(
             "finished",
             **status,
             epochs=result.epochs,
             validation_accuracy=result.validation_accuracy,
             test_accuracy=result.test_accuracy,
-            seconds=sum(record.seconds for record in state.records),
+            seconds=result.seconds,
         )
         return result
 
@@ -214,7 +169,7 @@ class Session:
         if best is state.records[-1]:
             save(self._checkpoint(state, best=True), run.best)
         save_keeping_previous(self._checkpoint(state, best=False), run.last)
-        write_text(run.path / "results.csv", _csv([record.to_json() for record in state.records]))
+        write_text(run.path / HISTORY, _csv([record.to_json() for record in state.records]))
         run.set_status(
             "running",
             **status,
@@ -263,7 +218,7 @@ class Session:
     def _parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.network.parameters())
 
-    def _result(self, run: Run, state: TrainingState, correct: int, seconds: float) -> TrainResult:
+    def _result(self, run: Run, state: TrainingState, correct: int) -> TrainResult:
         from edgenet.statistics import wilson_interval
         from edgenet.training.state import best_epoch
 
@@ -279,12 +234,19 @@ class Session:
             test_n=n,
             test_accuracy=correct / n,
             test_interval=wilson_interval(correct, n),
-            seconds=seconds,
+            seconds=sum(record.seconds for record in state.records),
             device=self.arguments.device,
             threads=self.arguments.threads,
             threads_reason=self.threads_reason,
             skipped=tuple((str(file.path), file.reason) for file in self.dataset.skipped),
         )
+
+
+def recorded(data: str) -> str:
+    """Return a data set's name as it is, and a folder so that it is found from any other."""
+    from edgenet.data import names
+
+    return data if data in names() else str(Path(data).resolve())
 
 
 def _threads(wanted: int, network: nn.Module, recipe: Recipe, train: Pictures) -> tuple[int, str]:
@@ -296,6 +258,8 @@ def _threads(wanted: int, network: nn.Module, recipe: Recipe, train: Pictures) -
 
     if wanted:
         return wanted, f"{wanted} (as asked for)"
+    if train.images.device.type != "cpu":
+        return 1, f"1 ({train.images.device} computes)"
     with torch.random.fork_rng(devices=[]):
         probe = choose_threads(trial_step(network, recipe, train))
     return probe.threads, probe.describe()

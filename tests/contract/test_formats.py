@@ -10,8 +10,8 @@ import pytest
 from edgenet.export import TABLE, load_format
 from edgenet.models import TABLE as MODELS
 from edgenet.runner.bundle import open_bundle
+from edgenet.runner.inference import open_inference
 from edgenet.runner.runtimes import for_format
-from edgenet.verify.inference import Inference
 from edgenet.verify.metadata import embedded_metadata
 from edgenet.workflows._export import ExportArguments, export
 from tests.checkpoints import write_checkpoint, write_random_data
@@ -55,7 +55,7 @@ def test_every_model_is_exported_to_every_format_with_parity(
     assert embedded is not None
     assert embedded["labels"] == list(bundle.manifest.labels)
 
-    inference = Inference(bundle, runtime=for_format(format)[0], threads=1)
+    inference = open_inference(bundle)
     pictures = bundle.golden()["inputs"][:3]
     together = inference.logits(pictures)
     alone = np.concatenate([inference.logits(picture[None]) for picture in pictures])

@@ -7,66 +7,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-TINY = ["-o", "channels=2,3", "-o", "widths=4", "--epochs", "1", "--threads", "1", "--batch", "20"]
-
-
-def edgenet(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command as typed, in ``folder``."""
-    return subprocess.run(
-        [sys.executable, "-m", "edgenet", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-
-
-def said(result: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
-    """Check the exit code and that the message has the words, without a traceback."""
-    assert result.returncode == code, result.stderr
-    assert "Traceback" not in result.stderr
-    for word in words:
-        assert word in result.stderr
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of two classes of 60 pictures, one of them broken."""
-    folder = tmp_path_factory.mktemp("data") / "shapes"
-    generator = np.random.default_rng(0)
-    for number in range(120):
-        kind = ("lying", "standing")[number % 2]
-        pixels = generator.integers(0, 90, (28, 28), dtype=np.uint8)
-        pixels[(slice(None), 14) if kind == "standing" else (14, slice(None))] = 220
-        (folder / kind).mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(folder / kind / f"{number}.png")
-    (folder / "lying" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnot really")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def trained(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a small run and its ONNX bundle; never changed by a test."""
-    place = tmp_path_factory.mktemp("trained")
-    result = edgenet(place, "train", *TINY, "--data", str(pictures), "--name", "run")
-    said(result, 0, "broken.png")
-    said(edgenet(place, "export", "runs/train/run"), 0)
-    return place
-
-
-@pytest.fixture
-def run(trained: Path, tmp_path: Path) -> Path:
-    """Return a copy of the run that a test may damage."""
-    return Path(shutil.copytree(trained / "runs" / "train" / "run", tmp_path / "run"))
+from tests.commands import edgenet, said
 
 
 @pytest.mark.parametrize(
@@ -126,10 +72,9 @@ def test_an_empty_folder_of_pictures_is_refused(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
-def test_a_broken_picture_is_named_and_training_goes_on(trained: Path, pictures: Path) -> None:
+def test_a_broken_picture_is_named_and_training_goes_on(tiny: list[str], tmp_path: Path) -> None:
     """The JSON result lists it with its reason."""
-    arguments = ["train", *TINY, "--data", str(pictures), "--name", "again", "--json"]
-    result = edgenet(trained, *arguments)
+    result = edgenet(tmp_path, "train", *tiny, "--json")
     said(result, 0)
     [(picture, reason)] = json.loads(result.stdout)["skipped"]
     assert picture.endswith("broken.png")
@@ -209,9 +154,9 @@ def test_a_full_disk_ends_an_export_and_leaves_no_bundle(run: Path, tmp_path: Pa
         assert [path.name for path in place.rglob("*") if path.is_file()] == ["best.safetensors"]
 
 
-def test_a_read_only_folder_is_said_to_be_one(tmp_path: Path, pictures: Path) -> None:
+def test_a_read_only_folder_is_said_to_be_one(tmp_path: Path, tiny: list[str]) -> None:
     """Exit code 1 with the folder's name and what to do."""
-    arguments = ["train", *TINY, "--data", str(pictures)]
+    arguments = ["train", *tiny]
     if os.geteuid() == 0:
         place = tmp_path / "readonly"
         with mounted(place, "size=1m,ro"):

@@ -150,3 +150,20 @@ def test_a_signal_ends_training_with_its_exit_code(
     assert err.splitlines()[-1] == f"error: {'interrupted' if code == 130 else 'terminated'}"
     listed = json.loads(edgenet("runs", "--json", cwd=tmp_path).stdout)
     assert listed["runs"][0]["state"] == "interrupted"
+
+
+@pytest.mark.parametrize("end", ["| true", ">&-", "2>&-"])
+def test_a_reader_that_has_left_is_no_defect(end: str) -> None:
+    """``edgenet … | head`` ends quietly, whatever is still to be said."""
+    shell = f"{sys.executable} -m edgenet models --json {end}"
+    done = subprocess.run(
+        ["bash", "-c", shell], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.stderr == ""
+
+
+def test_a_terminal_without_unicode_gets_escapes() -> None:
+    """A layer table has a ×, and must not end in a traceback for that."""
+    done = edgenet("inspect", "lenet5", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0
+    assert r"6\xd728\xd728" in done.stdout

@@ -187,6 +187,14 @@ def _other_samples(name: str) -> Callable[[list[dict[str, Any]]], list[dict[str,
     ]
 
 
+def _other_field(
+    name: str, **fields: Any
+) -> Callable[[list[dict[str, Any]]], list[dict[str, Any]]]:
+    return lambda events: [
+        {**event, **fields} if event["event"] == name else event for event in events
+    ]
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -194,6 +202,10 @@ def _other_samples(name: str) -> Callable[[list[dict[str, Any]]], list[dict[str,
         _other_samples("absent.npy"),
         _other_samples("logits.npy"),
         _other_samples("../outside.npy"),
+        _other_samples("zeros.npy"),
+        _other_samples("empty.npy"),
+        _other_field("imported", versions=["1.0"]),
+        _other_field("loaded", ms=None),
         lambda events: [{"event": event["event"]} for event in events],
         lambda events: [{"event": "finished"}],
     ],
@@ -206,6 +218,8 @@ def test_an_answer_that_lacks_something_is_a_failure(
     """A process that only says it finished has not measured anything."""
     measured = _measured(tmp_path / "1", [700])
     np.save(tmp_path / "1" / "logits.npy", np.zeros((5, 10), np.float32))
+    np.save(tmp_path / "1" / "zeros.npy", np.zeros((5, 3), np.int64))
+    (tmp_path / "1" / "empty.npy").touch()
     np.save(tmp_path / "outside.npy", np.ones((5, 3), np.int64))
     events = tuple(damage([dict(event) for event in measured.outcome.events]))
     outcome = Outcome(ending=Ending.FINISHED, events=events)

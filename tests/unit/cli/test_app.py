@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import edgenet
 from edgenet.cli import deployment, measurement, training, using
 from edgenet.cli.app import main
+from edgenet.training.recipe import Augmentation
 from edgenet.training.recipes import HANDWRITING
 
 VERBS = [verb for group in (training, deployment, measurement, using) for verb in group.VERBS]
@@ -76,6 +78,18 @@ def test_every_verb_has_help_and_takes_json_and_quiet(
         (["train", "--lr", "nan"], "lr must be", ""),
         (["train", "runs/x"], "what is 'runs/x' for?", "--resume runs/x"),
         (["train", "--resume", "x", "--epochs", "3"], "cannot take --epochs", "--config"),
+        (["train", "--resume", "x", "--dry-run"], "cannot take --dry-run", ""),
+        (["train", "--resume", "x", "--exist-ok"], "cannot take --exist-ok", ""),
+        (["train", "--threads", "100000"], "threads must be 0 (choose) to 1024", ""),
+        (["eval", "x", "--threads", "100000"], "threads must be at most 1024", ""),
+        (["predict", "x", "y", "--threads", "100000"], "threads must be at most 1024", ""),
+        (["verify", "x", "--threads", "100000"], "threads must be 1 to 1024", ""),
+        (["train", "--name", "a/b"], "cannot be the name of a run", "without slashes"),
+        (["train", "--lr", "inf"], "lr must be", ""),
+        (["train", "--dry-run", "--model", "lenett"], "unknown model", "did you mean 'lenet5'?"),
+        (["train", "--dry-run", "-o", "droput=1"], "unknown model option", "'dropout'"),
+        (["train", "--dry-run", "--data", "mnits"], "unknown data set", "did you mean 'mnist'?"),
+        (["train", "--dry-run", "--device", "gpu"], "unknown device 'gpu'", "cuda"),
         (["train", "--resume"], "no run in runs/train was interrupted", "edgenet runs"),
         (["train", "--config", "none.toml"], "cannot read none.toml", ""),
         (["export", "lenet5"], "a model name, not a run folder or a checkpoint", "edgenet train"),
@@ -139,6 +153,18 @@ def test_augmentation_is_switched_on_and_off(planned: Callable[..., Any]) -> Non
     assert on["rotation_degrees"] == HANDWRITING.rotation_degrees
 
 
+def test_any_value_of_a_recipe_can_be_set(folder: Path, planned: Callable[..., Any]) -> None:
+    """Those of the augmentation that are not named stay, whether the recipe or a file has them."""
+    changed = planned("--set", "gamma=0.5", "-s", "augmentation.noise=0.1")["training"]
+    assert changed["gamma"] == 0.5
+    assert changed["augmentation"] == {**asdict(HANDWRITING), "noise": 0.1}
+    (folder / "args.toml").write_text("[training.augmentation]\nshift = 0.5\n")
+    changed = planned("--config", "args.toml", "-s", "augmentation.noise=0.1")["training"]
+    assert (changed["augmentation"]["shift"], changed["augmentation"]["noise"]) == (0.5, 0.1)
+    off = planned("--no-augment", "-s", "augmentation.noise=0.1")["training"]["augmentation"]
+    assert off == {**asdict(Augmentation()), "noise": 0.1}
+
+
 def test_options_override_a_configuration_file(folder: Path, planned: Callable[..., Any]) -> None:
     """What stands in the file and was not given stays, in every table of it."""
     file = folder / "args.toml"
@@ -150,6 +176,15 @@ def test_options_override_a_configuration_file(folder: Path, planned: Callable[.
     assert (both["model"], both["split_seed"]) == ("lenet5", 5)
     assert both["model_options"] == {"kernel": 3, "dropout": 0.3}
     assert (both["training"]["epochs"], both["training"]["batch"]) == (2, 16)
+
+
+def test_a_recipe_beside_the_table_of_another_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The table says every value: the name would be recorded and mean nothing."""
+    (folder / "args.toml").write_text("[training]\nepochs = 9\n")
+    assert main(["train", "--config", "args.toml", "--recipe", "comparison"]) == 2
+    assert "--recipe comparison has no effect" in capsys.readouterr().err
 
 
 def test_a_dry_run_writes_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -154,3 +154,29 @@ def test_a_number_that_json_does_not_know_is_refused(capsys: pytest.CaptureFixtu
     with pytest.raises(ValueError, match="JSON"), Output(json_mode=True) as out:
         out.result(Answer(float("nan")), show)
     assert capsys.readouterr().out == ""
+
+
+def test_a_table_too_wide_for_the_terminal_is_shown_row_by_row(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No figure is cut to an ellipsis or folded: the bench table has fourteen columns."""
+    monkeypatch.setattr("edgenet.cli.console.PLAIN_WIDTH", 40)
+    columns = [">images/s at 1", ">images/s at 64", ">peak MiB", "model"]
+    with Output() as out:
+        out.table(columns, [["28,837", "48,797", "62.0", "lenet5"], [None, "1", "2", "mlp"]])
+    text = capsys.readouterr().out
+    assert "images/s at 64  48,797\n" in text
+    assert "\n\nimages/s at 1   –\n" in text
+
+
+def test_long_text_is_folded_before_a_table_is_given_up(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Figures stay whole beside it."""
+    monkeypatch.setattr("edgenet.cli.console.PLAIN_WIDTH", 40)
+    with Output() as out:
+        out.table(["model", ">MACs", "about"], [["mlp", "234,752 MAC", "a few words " * 5]])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["model", "MACs", "about"]
+    assert "234,752 MAC" in lines[2]
+    assert all(len(line) <= 40 for line in lines)

@@ -30,6 +30,16 @@ def test_a_pair_that_is_none_is_refused(pairs: list[str]) -> None:
         options.model_options(pairs)
 
 
+def test_settings_of_a_recipe_may_name_a_value_of_its_table() -> None:
+    """Every field of a recipe can be reached, those of the augmentation too."""
+    pairs = ["warmup=0.2", "betas=0.9,0.99", "augmentation.noise=0.1", "augmentation.shift=0"]
+    assert options.settings(pairs) == {
+        "warmup": 0.2,
+        "betas": [0.9, 0.99],
+        "augmentation": {"noise": 0.1, "shift": 0},
+    }
+
+
 def test_labels_are_names_or_the_lines_of_a_file(tmp_path: Path) -> None:
     """A thousand class names do not fit a command line."""
     file = tmp_path / "labels.txt"

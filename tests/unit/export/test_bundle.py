@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgenet.errors import UsageError
-from edgenet.export.bundle import BundleWriter, new_bundle
+from edgenet.export.bundle import BundleWriter, golden_rows, new_bundle
 from edgenet.export.format import Written
 from edgenet.runner.bundle import open_bundle
 from edgenet.runner.manifest import Manifest, TensorInfo
@@ -110,3 +110,12 @@ def test_the_model_file_is_told_what_it_needs_to_be_used_alone(tmp_path: Path) -
     assert metadata["labels"] == ["a", "b"]
     assert metadata["preprocessing"]["height"] == 2
     assert (metadata["probability"], metadata["edgenet"]) == ("softmax", "0")
+
+
+@pytest.mark.parametrize("n", [1, 2, 9, 255, 256, 257, 5000])
+def test_golden_pictures_are_spread_over_the_whole_split(n: int) -> None:
+    """None twice; where the split is small, all of it."""
+    rows = golden_rows(n)
+    assert len(rows) == len(set(rows.tolist())) == min(n, 256)
+    assert (rows[0], rows[-1]) == (0, n - 1)
+    assert len(golden_rows(n, 3)) == min(n, 3)

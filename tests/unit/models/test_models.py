@@ -15,10 +15,20 @@ from edgenet.models.summary import summarise
 
 @pytest.mark.parametrize(
     ("name", "parameters"),
-    [("mlp", 235_146), ("simple-cnn", 421_834), ("lenet5", 61_706), ("lenet5-relu", 61_706)],
+    [
+        ("mlp", 235_146),
+        ("mlp-small", 203_530),
+        ("simple-cnn", 421_834),
+        ("lenet5", 61_706),
+        ("lenet5-relu", 61_706),
+        ("lenet5-32", 61_706),
+        ("lenet5-d2l", 61_706),
+        ("lenet-caffe", 431_080),
+        ("cnn3", 249_162),
+    ],
 )
 def test_parameter_counts_are_those_of_the_documents(name: str, parameters: int) -> None:
-    """SPEC M1, M3 and M4: the count is the model's identity card."""
+    """SPEC M1 to M8: the count is the model's identity card."""
     assert sum(p.numel() for p in build(ModelSpec(name=name)).parameters()) == parameters
 
 
@@ -49,6 +59,16 @@ def test_lenet5_is_tanh_with_average_pooling_and_its_variant_relu_with_max() -> 
     assert {nn.ReLU, nn.MaxPool2d} <= kinds[1] - kinds[0]
 
 
+def test_xavier_initialisation_is_uniform_within_its_bound_and_without_biases() -> None:
+    """Glorot and Bengio 2010, equation 16: ±√(6 / (fan_in + fan_out)); SPEC M6."""
+    network = build(ModelSpec(name="lenet5-d2l"))
+    convolution = network.get_submodule("features.conv2")
+    bound = (6 / (6 * 25 + 16 * 25)) ** 0.5
+    weight = convolution.get_parameter("weight").detach()
+    assert 0.9 * bound < weight.abs().max() <= bound
+    assert torch.count_nonzero(convolution.get_parameter("bias")) == 0
+
+
 def test_a_student_is_the_same_class_with_other_numbers() -> None:
     """Options change sizes and kinds of layers."""
     options: dict[str, Any] = {
@@ -76,6 +96,7 @@ def test_a_student_is_the_same_class_with_other_numbers() -> None:
         ({"channels": [6.5]}, "channels"),
         ({"widths": [-1]}, "widths"),
         ({"dropout": 1.0}, "dropout"),
+        ({"init": "xaver"}, "xavier"),
         ({"batch_norm": 1}, "batch_norm"),
         ({"chanels": [6]}, "channels"),
         ({"channels": [6, 16, 32, 64]}, "pictures of 28×28"),

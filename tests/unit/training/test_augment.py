@@ -55,3 +55,12 @@ def test_rotation_turns_without_stretching_and_stays_within_its_limit() -> None:
     degrees = torch.rad2deg(torch.atan2(maps[:, 1, 0], maps[:, 0, 0])).abs()
     assert degrees.max() <= 10.001
     assert degrees.max() > 9
+
+
+def test_a_picture_that_is_not_square_turns_without_stretching_either() -> None:
+    """In pixels, not in the grid's coordinates, the columns are unit vectors."""
+    turn = Augmentation(rotation_degrees=90)
+    maps = random_affine(100, turn, generator(), aspect=24 / 60)[:, :, :2]
+    to_pixels = torch.tensor([60.0, 24.0])
+    in_pixels = maps * to_pixels[:, None] / to_pixels[None, :]
+    torch.testing.assert_close(in_pixels @ in_pixels.mT, torch.eye(2).expand(100, 2, 2))

@@ -173,6 +173,21 @@ def test_progress_tells_every_epoch_with_its_figures(bars: Pictures) -> None:
     assert dict(final[-1].figures) == state.records[-1].to_json()
 
 
+def test_reports_within_an_epoch_have_its_figures_and_those_of_the_last_validation(
+    bars: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever watches sees at once that training goes astray, not after minutes."""
+    monkeypatch.setattr("edgenet.training.loop._REPORT_EVERY_NS", 0)
+    steps: list[Step] = []
+    recipe = dataclasses.replace(RECIPE, epochs=2)
+    state = fit(network(), recipe, train=bars, validation=bars, progress=steps.append)
+    within = [step for step in steps if not step.final]
+    first, last = within[0].figures, within[-1].figures
+    assert list(first) == ["train_loss", "train_accuracy", "lr", "images_per_s"]
+    assert last["validation_accuracy"] == state.records[0].validation_accuracy
+    assert last["train_accuracy"] == state.records[1].train_accuracy
+
+
 def test_bfloat16_trains_too(bars: Pictures) -> None:
     """Autocast computes in bfloat16; weights stay float32."""
     weights = weights_after(bars, dataclasses.replace(RECIPE, dtype="bfloat16", epochs=1))

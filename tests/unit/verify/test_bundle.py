@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,10 @@ import pytest
 from edgenet.data.split import Split
 from edgenet.errors import CorruptFile
 from edgenet.runner.bundle import GOLDEN_NAME, open_bundle
+from edgenet.runner.inference import open_inference
 from edgenet.runner.manifest import MANIFEST_NAME, seal_of
 from edgenet.verify.bundle import verify_bundle
 from edgenet.verify.checks import Verification
-from edgenet.verify.inference import Inference
 from tests.bundles import LABELS, SHAPE, write_onnx_bundle
 
 BLOCKED = """
@@ -59,7 +61,7 @@ def add_decisions(folder: Path, split: Split, wrong: int = 0) -> None:
     """Store decisions of the parent on ``split``: those of the file, but for the first few."""
     bundle = open_bundle(folder)
     arrays = bundle.golden()
-    inference = Inference(bundle, runtime="onnxruntime", threads=1)
+    inference = open_inference(bundle)
     decisions = inference.logits(split.images).argmax(axis=1).astype(np.int16)
     decisions[:wrong] = (decisions[:wrong] + 1) % len(LABELS)
     content: dict[str, Any] = {**arrays, f"predictions_{split.digest}": decisions}
@@ -123,21 +125,6 @@ def test_data_that_the_bundle_does_not_know_are_not_run(bundle: Path, split: Spl
     assert statuses(verify_bundle(bundle, (split,)))["agreement (test)"] == "not run"
 
 
-def test_a_fixed_batch_takes_any_number_of_pictures(tmp_path: Path, split: Split) -> None:
-    """The last batch is filled up: 70 pictures in batches of 16."""
-    free = Inference(
-        open_bundle(write_onnx_bundle(tmp_path / "free")), runtime="onnxruntime", threads=1
-    )
-    fixed = Inference(
-        open_bundle(write_onnx_bundle(tmp_path / "fixed", batch=16)),
-        runtime="onnxruntime",
-        threads=1,
-    )
-    expected, found = free.logits(split.images), fixed.logits(split.images)
-    assert found.shape == (70, len(LABELS))
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-
-
 def test_labels_swapped_in_the_model_file_are_found(bundle: Path) -> None:
     """Every logit is right, and every name would be wrong."""
     embed(bundle, labels=list(reversed(LABELS)))
@@ -159,6 +146,19 @@ def test_a_model_file_without_metadata_is_found(bundle: Path) -> None:
     onnx.save(model, bundle / "model.onnx")
     rehash(bundle)
     assert "carries no metadata" in verify_bundle(bundle).failures[0].detail
+
+
+def test_weights_that_look_like_the_end_of_an_archive_make_no_archive(bundle: Path) -> None:
+    """What a file is, its first bytes say; an archive's directory is at its end."""
+    model = onnx.load(bundle / "model.onnx")
+    archive = io.BytesIO()
+    zipfile.ZipFile(archive, "w").close()
+    entry = model.metadata_props.add()
+    entry.key, entry.value = "note", archive.getvalue().decode("ascii")
+    onnx.save(model, bundle / "model.onnx")
+    rehash(bundle)
+    assert zipfile.is_zipfile(bundle / "model.onnx")
+    assert verify_bundle(bundle).passed
 
 
 def test_a_weight_changed_by_one_percent_breaks_the_golden_vectors(bundle: Path) -> None:

@@ -70,6 +70,18 @@ def test_a_transposed_kernel_is_said_to_be() -> None:
 
 
 @pytest.mark.parametrize("names", [True, False])
+def test_a_bias_of_zeros_may_be_left_out(names: bool) -> None:
+    """PyTorch's ONNX exporter does so; a bias with a single other number is missed."""
+    bias = np.zeros(5, np.float32)
+    layers = (layer("fc", SQUARE, bias),)
+    found = (layer("fc" if names else "", SQUARE),)
+    expected = NetworkWeights(layers=layers, others={})
+    assert differences(expected, NetworkWeights(layers=found, others={})) == ()
+    bias[3] = 1e-30
+    assert len(differences(expected, NetworkWeights(layers=found, others={}))) == 1
+
+
+@pytest.mark.parametrize("names", [True, False])
 def test_a_dropped_bias_is_named(names: bool) -> None:
     """The weight alone is right."""
     (line,) = differences(EXPECTED, stored(names=names, fc2={"bias": None}))

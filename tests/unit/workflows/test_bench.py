@@ -151,6 +151,19 @@ def test_a_bundle_that_left_its_run_still_knows_its_data_set(
     assert _bench(loose).rows[0].accuracy is not None
 
 
+@pytest.mark.parametrize("data", [None, "shapes"])
+def test_a_bundle_that_left_its_run_still_knows_its_splits(
+    folder: Path, shapes: list[dict[str, Any]], data: str | None
+) -> None:
+    """Another seed would test on pictures of the training; only who asks for one gets it."""
+    loose = write_onnx_bundle(folder / "loose")
+    recorded = {"data": "shapes", "split_seed": 3}
+    edit_manifest(loose, lambda manifest: manifest["options"].update(recorded))
+    _bench(loose, data=data)
+    _bench(loose, data="shapes", split_seed=4)
+    assert [call["split_seed"] for call in shapes] == [3, 4]
+
+
 def test_without_a_known_data_set_the_golden_inputs_are_timed(run: Path) -> None:
     """The reason stands where the accuracy would."""
     row = _bench(run).rows[0]
@@ -214,8 +227,26 @@ def test_an_interpreter_that_crashes_is_a_reason(run: Path) -> None:
     assert (result.complete, result.measured) == (True, False)
 
 
-def test_ctrl_c_leaves_what_was_measured(run: Path) -> None:
-    """The file is whole, and says that it is not complete."""
+def test_an_interpreter_is_named_from_the_current_folder(run: Path) -> None:
+    """Not from the folder that its process gets."""
+    script = Path("bin") / "python"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    script.chmod(0o755)
+    assert _bench(run, interpreter="bin/python").rows[0].failure is None
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_a_bundle_of_a_fixed_batch_is_measured_at_that(folder: Path, batch: int) -> None:
+    """A table without figures would help nobody; what was asked for and cannot be is told."""
+    row = _bench(write_onnx_bundle(folder / "fixed", batch=batch)).rows[0]
+    assert [(latency.batch, latency.n >= 221) for latency in row.latency] == [(batch, True)]
+    assert row.peak_mib is not None
+    assert len(row.skipped) == (1 if batch == 1 else 2)
+
+
+def test_ctrl_c_leaves_what_was_measured(run: Path, shapes: list[dict[str, Any]]) -> None:
+    """The file is whole and says that it is not complete; the look at the test set is logged."""
     steps = []
 
     def interrupt(step: Step) -> None:
@@ -229,6 +260,7 @@ def test_ctrl_c_leaves_what_was_measured(run: Path) -> None:
     assert saved["complete"] is False
     assert len(saved["processes"]) == 1
     assert saved["rows"][0]["latency"][0]["n"] >= 221
+    assert count_test_looks(run) == 1
     assert steps[-1].figures["p50_us"] == saved["rows"][0]["latency"][0]["p50_us"]
 
 
@@ -297,6 +329,15 @@ def test_the_default_plan_of_two_bundles_stays_well_under_a_minute() -> None:
     arguments = BenchArguments(sources=("x",))
     seconds = sum(one.warmup_s + one.min_duration_s for one in arguments.scenarios)
     assert seconds * arguments.processes * 2 < 30
+
+
+def test_a_long_measurement_is_not_ended_by_its_own_time_limit() -> None:
+    """Unless a limit is asked for."""
+    arguments = BenchArguments(sources=("x",), duration_s=3000, warmup_s=100)
+    asked = sum(one.min_duration_s + 4 * one.warmup_s for one in arguments.scenarios)
+    assert arguments.process_time_limit_s(arguments.scenarios) == 300 + asked
+    limited = BenchArguments(sources=("x",), time_limit_s=7)
+    assert limited.process_time_limit_s(limited.scenarios) == 7
 
 
 def test_an_onnx_bundle_is_measured_with_torch_blocked_from_import(run: Path) -> None:

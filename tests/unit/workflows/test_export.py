@@ -17,7 +17,7 @@ import torch
 from onnx import numpy_helper
 
 import edgenet.export
-from edgenet.errors import DataUnavailable, UsageError
+from edgenet.errors import DataUnavailable, NotPossible, UsageError
 from edgenet.export import load_format
 from edgenet.export.format import Written
 from edgenet.export.graph import DeployedNetwork
@@ -26,6 +26,7 @@ from edgenet.runner.bundle import open_bundle
 from edgenet.weights import NetworkWeights
 from edgenet.workflows._export import ExportArguments, ExportResult, export
 from edgenet.workflows._verify import VerifyArguments, verify
+from edgenet.workflows.looks import count_test_looks
 from tests.checkpoints import write_checkpoint, write_random_data
 
 CONV = "features.conv2.weight"
@@ -77,6 +78,7 @@ def test_an_export_is_verified_in_every_way_and_kept(checkpoint: Path) -> None:
         assert manifest.parent is not None
         assert manifest.accuracy["test"] is not None
         assert manifest.accuracy["test"].n == 40
+        assert manifest.options["split_seed"] == 0
     assert steps[-1].final
     json.dumps(result.to_json())
 
@@ -137,6 +139,23 @@ def test_without_verification_that_is_what_the_result_says(checkpoint: Path) -> 
     (bundle,) = export(ExportArguments(source=checkpoint, formats=("ts",), verify=False)).bundles
     assert bundle.path is not None
     assert bundle.verification is None
+
+
+def test_a_look_at_the_test_set_is_logged_although_the_export_fails(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The accuracy was seen by then."""
+    run = tmp_path / "run"
+    write_checkpoint(run / "weights" / "best.safetensors", data)
+    (run / "args.toml").touch()
+
+    def refuse(*arguments: object, **options: object) -> Written:
+        raise NotPossible("an operator is not known")
+
+    monkeypatch.setattr(load_format("ts"), "write", refuse)
+    with pytest.raises(NotPossible):
+        export(ExportArguments(source=run, formats=("ts",)))
+    assert count_test_looks(run) == 1
 
 
 def test_an_opset_for_a_format_without_opsets_is_refused(checkpoint: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from edgenet.errors import CorruptFile, UsageError
 from edgenet.workflows._resolve import Kind, newest_interrupted, pictures_in, resolve
+from edgenet.workflows.runs import Run
 
 
 def make(path: Path, content: str = "") -> Path:
@@ -179,6 +180,16 @@ def test_the_newest_interrupted_run_is_the_one_to_resume(folder: Path) -> None:
         run = make_run(project / "train" / name, state=state)
         os.utime(run / "args.toml", (1e9 - age, 1e9 - age))
     assert newest_interrupted(project) == project / "train" / "new"
+
+
+def test_a_run_that_is_being_worked_on_is_not_the_one_to_resume(folder: Path) -> None:
+    """However new: the interrupted one beside it is."""
+    project = folder / "runs"
+    for name in ("stopped", "busy"):
+        make_run(project / "train" / name, state="running")
+    os.utime(project / "train" / "stopped" / "args.toml", (1e9, 1e9))
+    with Run(project / "train" / "busy").working():
+        assert newest_interrupted(project) == project / "train" / "stopped"
 
 
 def test_nothing_to_resume_is_a_usage_error(folder: Path) -> None:

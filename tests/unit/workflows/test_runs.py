@@ -87,3 +87,44 @@ def test_the_environment_names_machine_and_packages() -> None:
     assert "torch" in seen["packages"]
     assert seen["host"]
     assert seen["now"]
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "{", '"running"'])
+def test_a_damaged_status_is_taken_for_that_of_an_interrupted_run(
+    tmp_path: Path, text: str
+) -> None:
+    """One odd file must not hide all other runs from the list."""
+    run = new_run(tmp_path, "train", "lenet5")
+    run.write_arguments({})
+    (run.path / "status.json").write_text(text)
+    assert [row.state for row in list_runs(tmp_path)] == ["interrupted"]
+
+
+def test_an_error_leaves_the_state_failed_with_its_reason_and_figures(tmp_path: Path) -> None:
+    """A run that diverged was not interrupted, and going on with it would not help."""
+    run = Run(tmp_path)
+    run.set_status("running", epochs=3)
+    with pytest.raises(EdgenetError), run.working(), run.noting_failure():
+        raise EdgenetError("training diverged")
+    assert run.status() == {"state": "failed", "epochs": 3, "reason": "training diverged"}
+
+
+def test_an_interruption_is_no_failure(tmp_path: Path) -> None:
+    """Ctrl-C leaves a run that can be resumed."""
+    run = Run(tmp_path)
+    run.set_status("running", epochs=3)
+    with pytest.raises(KeyboardInterrupt), run.working(), run.noting_failure():
+        raise KeyboardInterrupt
+    assert run.status()["state"] == "interrupted"
+
+
+def test_clearing_a_run_leaves_what_is_not_its_own(tmp_path: Path) -> None:
+    """Weights and bundles of the run before are gone; a reader's notes are not."""
+    run = Run(tmp_path)
+    run.write_arguments({})
+    for name in ("weights/last.previous.safetensors", "bundles/onnx-fp32/manifest.json"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    (tmp_path / "notes.txt").touch()
+    run.clear()
+    assert [file.name for file in tmp_path.iterdir()] == ["notes.txt"]
