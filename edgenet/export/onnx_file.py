@@ -112,8 +112,18 @@ def tidy(model: onnx.ModelProto, prefix: str) -> onnx.ModelProto:
                 if output and output not in kept:
                     renamed[output] = f"{node.name}:{position}" if position else node.name
     _rename(model, renamed)
+    _name_batch(model)
     _drop_notes(model)
     return model
+
+
+def _name_batch(model: onnx.ModelProto) -> None:
+    """Call a free batch dimension ``N``, whatever the exporter called it."""
+    [own] = {value.type.tensor_type.shape.dim[0].dim_param for value in model.graph.input}
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        for size in value.type.tensor_type.shape.dim:
+            if own and size.dim_param == own:
+                size.dim_param = "N"
 
 
 def _scope(node: onnx.NodeProto, prefix: str) -> str | None:

@@ -244,7 +244,7 @@ def _backward(
 
 def _epoch_seed(seed: int, epoch: int, *, stream: int) -> int:
     """Return a seed that differs between seeds, epochs and uses, and repeats for a resumed run."""
-    return int(np.random.SeedSequence((seed, epoch, stream)).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence((seed, epoch, stream)).generate_state(1, np.uint64)[0]) >> 1
 
 
 def _diverged(epoch: int, what: str, value: float, recipe: Recipe) -> EdgenetError:
