@@ -29,7 +29,8 @@ def code_blocks(file: Path, language: str = "") -> list[str]:
 def test_the_readmes_way_by_hand_works_as_typed(tmp_path: Path) -> None:
     """Every line in turn; training is cut to one epoch."""
     Image.fromarray(load("mnist").test.images[0, 0]).save(tmp_path / "photo.png")
-    [block] = [block for block in code_blocks(ROOT / "README.md") if "edgenet train" in block]
+    blocks = code_blocks(ROOT / "README.md")
+    [block] = [block for block in blocks if block.startswith("edgenet train")]
     commands = [shlex.split(line, comments=True) for line in block.splitlines()]
     assert len(commands) == 6
     for program, *arguments in commands:
