@@ -21,7 +21,7 @@ __all__ = ["DEFAULT", "TABLE", "ModelSpec", "OptionValue", "Variant", "build", "
 DEFAULT = "lenet5-relu"
 
 TABLE = {
-    "mlp": "edgenet.models.mlp:MLP_BASELINE",
+    "mlp": "edgenet.models.mlp:MLP",
     "mlp-small": "edgenet.models.mlp:MLP_SMALL",
     "simple-cnn": "edgenet.models.cnn:SIMPLE_CNN",
     "lenet5": "edgenet.models.lenet:LENET5",

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import nn
 
 from edgenet.models.blocks import at_least_one, halved, linear_head, probability
 from edgenet.models.spec import Variant
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +34,8 @@ class SimpleCNNOptions:
         probability("dropout", self.dropout)
 
 
-class SimpleCNN(nn.Module):
-    """Blocks of 3×3 convolution, batch normalisation, ReLU and 2×2 max pooling, then a linear head.
+def simple_cnn(options: SimpleCNNOptions, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """Build blocks of 3×3 convolution, normalisation, ReLU and max pooling, then a linear head.
 
     Args:
         options: Sizes of the layers.
@@ -49,37 +45,27 @@ class SimpleCNN(nn.Module):
     Raises:
         UsageError: The pictures are too small for so many blocks.
     """
-
-    def __init__(
-        self, options: SimpleCNNOptions, shape: tuple[int, int, int], classes: int
-    ) -> None:
-        super().__init__()
-        height, width = halved(shape, len(options.channels))
-        channels = shape[0]
-        blocks: OrderedDict[str, nn.Module] = OrderedDict()
-        for number, out_channels in enumerate(options.channels, start=1):
-            blocks[f"conv{number}"] = nn.Conv2d(channels, out_channels, 3, padding=1)
-            blocks[f"norm{number}"] = nn.BatchNorm2d(out_channels)
-            blocks[f"activation{number}"] = nn.ReLU()
-            blocks[f"pool{number}"] = nn.MaxPool2d(2)
-            channels = out_channels
-        self.features = nn.Sequential(blocks)
-        self.classifier = linear_head(
-            channels * height * width,
-            options.widths,
-            classes,
-            activation=nn.ReLU,
-            dropout=options.dropout,
-        )
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Turn normalised images [N, C, H, W] into logits [N, classes]."""
-        logits: Tensor = self.classifier(self.features(images))
-        return logits
+    height, width = halved(shape, len(options.channels))
+    channels = shape[0]
+    blocks: OrderedDict[str, nn.Module] = OrderedDict()
+    for number, out_channels in enumerate(options.channels, start=1):
+        blocks[f"conv{number}"] = nn.Conv2d(channels, out_channels, 3, padding=1)
+        blocks[f"norm{number}"] = nn.BatchNorm2d(out_channels)
+        blocks[f"activation{number}"] = nn.ReLU()
+        blocks[f"pool{number}"] = nn.MaxPool2d(2)
+        channels = out_channels
+    head = linear_head(
+        channels * height * width,
+        options.widths,
+        classes,
+        activation=nn.ReLU,
+        dropout=options.dropout,
+    )
+    return nn.Sequential(OrderedDict(features=nn.Sequential(blocks), classifier=head))
 
 
 SIMPLE_CNN = Variant(
-    family=SimpleCNN,
+    family=simple_cnn,
     options=SimpleCNNOptions(),
     about="two 3×3 convolutions with batch normalisation and a wide head",
     source="SPEC M3",
@@ -106,8 +92,8 @@ class CNN3Options:
         at_least_one("widths", self.widths, may_be_empty=True)
 
 
-class CNN3(nn.Module):
-    """Blocks of 3×3 convolution, 2×2 max pooling and ReLU, then linear layers and nothing between.
+def cnn3(options: CNN3Options, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """Build blocks of 3×3 convolution, max pooling and ReLU, then bare linear layers.
 
     Without an activation the linear layers are one linear map, written in three; they are kept as
     the source has them.
@@ -120,30 +106,20 @@ class CNN3(nn.Module):
     Raises:
         UsageError: The pictures are too small for so many blocks.
     """
-
-    def __init__(self, options: CNN3Options, shape: tuple[int, int, int], classes: int) -> None:
-        super().__init__()
-        height, width = halved(shape, len(options.channels))
-        inputs = shape[0]
-        blocks: OrderedDict[str, nn.Module] = OrderedDict()
-        for number, outputs in enumerate(options.channels, start=1):
-            blocks[f"conv{number}"] = nn.Conv2d(inputs, outputs, 3, padding=1)
-            blocks[f"pool{number}"] = nn.MaxPool2d(2)
-            blocks[f"activation{number}"] = nn.ReLU()
-            inputs = outputs
-        self.features = nn.Sequential(blocks)
-        self.classifier = linear_head(
-            inputs * height * width, options.widths, classes, activation=None
-        )
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Turn normalised images [N, C, H, W] into logits [N, classes]."""
-        logits: Tensor = self.classifier(self.features(images))
-        return logits
+    height, width = halved(shape, len(options.channels))
+    inputs = shape[0]
+    blocks: OrderedDict[str, nn.Module] = OrderedDict()
+    for number, outputs in enumerate(options.channels, start=1):
+        blocks[f"conv{number}"] = nn.Conv2d(inputs, outputs, 3, padding=1)
+        blocks[f"pool{number}"] = nn.MaxPool2d(2)
+        blocks[f"activation{number}"] = nn.ReLU()
+        inputs = outputs
+    head = linear_head(inputs * height * width, options.widths, classes, activation=None)
+    return nn.Sequential(OrderedDict(features=nn.Sequential(blocks), classifier=head))
 
 
 CNN_3 = Variant(
-    family=CNN3,
+    family=cnn3,
     options=CNN3Options(),
     about="three 3×3 convolutions, pooled before ReLU, and a linear head without activations",
     source="SPEC M8",

@@ -1,6 +1,6 @@
 """The LeNet family: convolutions with pooling, then a small head of linear layers.
 
-LeNet-5 as it is taught, its ReLU variant, and every student of another size are this one class
+LeNet-5 as it is taught, its ReLU variant, and every student of another size are this one function
 with other numbers.
 """
 
@@ -8,16 +8,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import nn
 
 from edgenet.errors import UsageError, unknown_name
 from edgenet.models.blocks import at_least_one, linear_head, probability
 from edgenet.models.spec import Variant
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 INITS = ("torch", "xavier")
@@ -68,8 +64,8 @@ class LeNetOptions:
         probability("dropout", self.dropout)
 
 
-class LeNet(nn.Module):
-    """Convolutional features and a linear head.
+def lenet(options: LeNetOptions, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """Build convolutional features and a linear head.
 
     Args:
         options: Sizes and kinds of the layers.
@@ -83,44 +79,33 @@ class LeNet(nn.Module):
         LeCun, Bottou, Bengio, Haffner 1998, Gradient-based learning applied to document
         recognition, section II.B, in its simplified modern form.
     """
-
-    def __init__(self, options: LeNetOptions, shape: tuple[int, int, int], classes: int) -> None:
-        super().__init__()
-        channels, height, width = shape
-        features: OrderedDict[str, nn.Module] = OrderedDict()
-        for number, out_channels in enumerate(options.channels, start=1):
-            padding = options.kernel // 2 if number == 1 and options.pad_first else 0
-            height, width = (
-                (side + 2 * padding - options.kernel + 1) // 2 for side in (height, width)
+    channels, height, width = shape
+    features: OrderedDict[str, nn.Module] = OrderedDict()
+    for number, out_channels in enumerate(options.channels, start=1):
+        padding = options.kernel // 2 if number == 1 and options.pad_first else 0
+        height, width = ((side + 2 * padding - options.kernel + 1) // 2 for side in (height, width))
+        if min(height, width) < 1:
+            raise UsageError(
+                f"pictures of {shape[1]}×{shape[2]} leave nothing after convolution {number}",
+                "use fewer channels entries, a smaller kernel, or larger pictures",
             )
-            if min(height, width) < 1:
-                raise UsageError(
-                    f"pictures of {shape[1]}×{shape[2]} leave nothing after convolution {number}",
-                    "use fewer channels entries, a smaller kernel, or larger pictures",
-                )
-            features[f"conv{number}"] = nn.Conv2d(
-                channels, out_channels, options.kernel, padding=padding
-            )
-            if options.batch_norm:
-                features[f"norm{number}"] = nn.BatchNorm2d(out_channels)
-            features[f"activation{number}"] = ACTIVATIONS[options.activation]()
-            features[f"pool{number}"] = POOLINGS[options.pooling](2)
-            channels = out_channels
-        self.features = nn.Sequential(features)
-        self.classifier = linear_head(
-            channels * height * width,
-            options.widths,
-            classes,
-            activation=ACTIVATIONS[options.activation],
-            dropout=options.dropout,
+        features[f"conv{number}"] = nn.Conv2d(
+            channels, out_channels, options.kernel, padding=padding
         )
-        if options.init == "xavier":
-            self.apply(_init_xavier)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Turn normalised images [N, C, H, W] into logits [N, classes]."""
-        logits: Tensor = self.classifier(self.features(images))
-        return logits
+        if options.batch_norm:
+            features[f"norm{number}"] = nn.BatchNorm2d(out_channels)
+        features[f"activation{number}"] = ACTIVATIONS[options.activation]()
+        features[f"pool{number}"] = POOLINGS[options.pooling](2)
+        channels = out_channels
+    head = linear_head(
+        channels * height * width,
+        options.widths,
+        classes,
+        activation=ACTIVATIONS[options.activation],
+        dropout=options.dropout,
+    )
+    network = nn.Sequential(OrderedDict(features=nn.Sequential(features), classifier=head))
+    return network.apply(_init_xavier) if options.init == "xavier" else network
 
 
 def _init_xavier(module: nn.Module) -> None:
@@ -131,21 +116,21 @@ def _init_xavier(module: nn.Module) -> None:
 
 
 LENET5 = Variant(
-    family=LeNet,
+    family=lenet,
     options=LeNetOptions(),
     about="LeNet-5 as it is taught: tanh and average pooling",
     source="LeCun et al. 1998, simplified; SPEC M4",
 )
 
 LENET5_RELU = Variant(
-    family=LeNet,
+    family=lenet,
     options=LeNetOptions(activation="relu", pooling="max"),
     about="LeNet-5 with ReLU and max pooling: the same size, faster and more accurate",
     source="LeCun et al. 1998, simplified; activation and pooling after Krizhevsky et al. 2012",
 )
 
 LENET5_32 = Variant(
-    family=LeNet,
+    family=lenet,
     options=LeNetOptions(pad_first=False),
     pad=2,
     about="LeNet-5 on 32×32: 28×28 pictures are zero-padded before the first convolution",
@@ -153,14 +138,14 @@ LENET5_32 = Variant(
 )
 
 LENET5_D2L = Variant(
-    family=LeNet,
+    family=lenet,
     options=LeNetOptions(activation="sigmoid", init="xavier"),
     about="LeNet-5 with sigmoid everywhere and Xavier initialisation",
     source="Zhang et al., Dive into Deep Learning, section 7.6; SPEC M6",
 )
 
 LENET_CAFFE = Variant(
-    family=LeNet,
+    family=lenet,
     options=LeNetOptions(
         activation="relu",
         pooling="max",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from torch import nn
 
@@ -12,9 +12,6 @@ from edgenet.errors import unknown_name
 from edgenet.models.blocks import at_least_one, linear_head, probability
 from edgenet.models.lenet import ACTIVATIONS
 from edgenet.models.spec import Variant
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,40 +38,33 @@ class MLPOptions:
         probability("dropout", self.dropout)
 
 
-class MLP(nn.Module):
-    """Flattened pixels through linear layers.
+def mlp(options: MLPOptions, shape: tuple[int, int, int], classes: int) -> nn.Module:
+    """Build a network that takes flattened pixels through linear layers.
 
     Args:
         options: Widths and kinds of the layers.
         shape: Input shape (C, H, W).
         classes: Number of logits.
     """
-
-    def __init__(self, options: MLPOptions, shape: tuple[int, int, int], classes: int) -> None:
-        super().__init__()
-        self.classifier = linear_head(
-            math.prod(shape),
-            options.widths,
-            classes,
-            activation=ACTIVATIONS[options.activation],
-            dropout=options.dropout,
-        )
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Turn normalised images [N, C, H, W] into logits [N, classes]."""
-        logits: Tensor = self.classifier(images)
-        return logits
+    head = linear_head(
+        math.prod(shape),
+        options.widths,
+        classes,
+        activation=ACTIVATIONS[options.activation],
+        dropout=options.dropout,
+    )
+    return nn.Sequential(OrderedDict(classifier=head))
 
 
-MLP_BASELINE = Variant(
-    family=MLP,
+MLP = Variant(
+    family=mlp,
     options=MLPOptions(),
     about="fully connected 784-256-128-10 with dropout",
     source="SPEC M1",
 )
 
 MLP_SMALL = Variant(
-    family=MLP,
+    family=mlp,
     options=MLPOptions(widths=(256,)),
     about="fully connected 784-256-10 with dropout",
     source="SPEC M2",

@@ -69,7 +69,7 @@ def test_xavier_initialisation_is_uniform_within_its_bound_and_without_biases() 
     assert torch.count_nonzero(convolution.get_parameter("bias")) == 0
 
 
-def test_a_student_is_the_same_class_with_other_numbers() -> None:
+def test_a_student_is_the_same_family_with_other_numbers() -> None:
     """Options change sizes and kinds of layers."""
     options: dict[str, Any] = {
         "channels": [4, 8],
