@@ -9,7 +9,7 @@ import typer
 
 from edgenet.cli import bundle_views, options
 from edgenet.cli.console import Output
-from edgenet.errors import EXIT_CHECK_FAILED, EXIT_DONE
+from edgenet.errors import EXIT_CHECK_FAILED, EXIT_DONE, EXIT_NOT_POSSIBLE
 
 PANEL = "Deploy"
 
@@ -207,7 +207,8 @@ def verify(
     with Output(json_mode=json, quiet=quiet) as out:
         arguments = VerifyArguments(bundle=bundle, data=data, threads=threads)
         result = verify_bundle(arguments, progress=out.progress)
-        code = EXIT_DONE if result.passed else EXIT_CHECK_FAILED
+        ran = EXIT_DONE if result.verification.was_run else EXIT_NOT_POSSIBLE
+        code = ran if result.passed else EXIT_CHECK_FAILED
         return out.result(result, bundle_views.verification, code)
 
 

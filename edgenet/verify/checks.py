@@ -57,6 +57,11 @@ class Verification:
         return all(check.status != "failed" for check in self.checks)
 
     @property
+    def was_run(self) -> bool:
+        """The file itself was run here: its golden vectors were compared, well or not."""
+        return any(check.name == "golden" and check.status != "not run" for check in self.checks)
+
+    @property
     def failures(self) -> tuple[Check, ...]:
         """The checks that failed."""
         return tuple(check for check in self.checks if check.status == "failed")

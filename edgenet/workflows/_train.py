@@ -103,6 +103,7 @@ def resume(path: Path, *, progress: ProgressCallback = ignore) -> TrainResult:
     with run.working():
         if run.status()["state"] == "finished":
             raise UsageError(f"{path} is finished: there is nothing to resume")
+        run.sweep()
         checkpoint = last_checkpoint(run)
         session = Session.prepare(arguments, progress)
         if checkpoint:

@@ -147,6 +147,13 @@ class Run:
                     f"cannot overwrite {place}: {error.strerror}", "choose another --name"
                 ) from error
 
+    def sweep(self) -> None:
+        """Remove the temporary files that a killed process left; only for who works on the run."""
+        for folder in (self.path, self.best.parent):
+            for left in folder.glob(".*-*"):
+                if left.is_file():
+                    left.unlink()
+
     def _locked(self) -> bool:
         try:
             with self.working():

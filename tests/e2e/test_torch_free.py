@@ -50,3 +50,13 @@ def test_training_without_torch_is_a_message_and_no_traceback(
     result = edgenet(tmp_path, "train", "--epochs", "1", environment=without_torch)
     assert result.returncode != 0
     assert "torch" in result.stderr
+
+
+def test_a_bundle_that_nothing_here_runs_is_not_verified(
+    run: Path, without_torch: dict[str, str]
+) -> None:
+    """Whole files are not enough: exit code 5 says that the network itself was not run."""
+    said(edgenet(run.parent, "export", "run", "--format", "torchscript"), 0)
+    arguments = ("verify", "run/bundles/torchscript-fp32")
+    said(edgenet(run.parent, *arguments), 0)
+    said(edgenet(run.parent, *arguments, environment=without_torch), 5, "torch cannot be loaded")

@@ -188,6 +188,7 @@ def test_a_format_that_nothing_here_runs_is_not_called_golden(bundle: Path) -> N
     verification = verify_bundle(bundle)
     assert statuses(verification)["golden"] == "not run"
     assert "no runtime takes" in verification.checks[2].detail
+    assert not verification.was_run
 
 
 def test_an_onnx_bundle_is_verified_with_torch_blocked(bundle: Path) -> None:

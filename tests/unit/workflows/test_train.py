@@ -116,6 +116,17 @@ def test_a_run_whose_arguments_were_edited_is_not_resumed(
         resume(run.path)
 
 
+def test_a_resumed_run_removes_what_a_killed_process_left(arguments: TrainArguments) -> None:
+    """A write that never came to its rename leaves a temporary file and nothing else."""
+    run = interrupted(arguments)
+    left = [run.path / ".status.json-a1b2c3d4", run.best.parent / ".last.safetensors-a1b2c3d4"]
+    for file in left:
+        file.write_bytes(b"half")
+    resume(run.path)
+    assert not any(file.exists() for file in left)
+    assert run.best.is_file()
+
+
 def test_a_run_that_diverged_has_failed(arguments: TrainArguments) -> None:
     """The list of runs says so, with the reason in its status."""
     wild = {**arguments.training, "lr": 1e30, "warmup": 0.0, "optimizer": "sgd"}
