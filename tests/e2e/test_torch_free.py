@@ -13,7 +13,10 @@ from tests.commands import edgenet, said
 
 @pytest.fixture
 def without_torch(tmp_path: Path) -> dict[str, str]:
-    """Return an environment in which ``import torch`` fails, in every process started from it."""
+    """Return an environment in which ``import torch`` fails in the command's own process.
+
+    The measuring process gets an environment of its own; its unit tests block torch there.
+    """
     folder = tmp_path / "blocked"
     folder.mkdir()
     for name in ("torch", "torchvision"):
