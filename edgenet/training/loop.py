@@ -73,11 +73,7 @@ def fit(
         UsageError: The batch is larger than the training split.
         EdgenetError: The loss is no longer a number.
     """
-    if recipe.batch > len(train):
-        raise UsageError(
-            f"a batch of {recipe.batch} is larger than the training split of {len(train)} pictures",
-            f"choose --batch {len(train)} or less",
-        )
+    check_batch(recipe, len(train))
     network.to(memory_format=torch.channels_last)
     optimizer = make_optimizer(network.parameters(), recipe)
     records = list(state.records) if state else []
@@ -128,6 +124,19 @@ def fit(
     network.load_state_dict(state.best_weights)
     network.eval()
     return state
+
+
+def check_batch(recipe: Recipe, pictures: int) -> None:
+    """Refuse a batch that is larger than the training split of so many pictures.
+
+    Raises:
+        UsageError: It is larger.
+    """
+    if recipe.batch > pictures:
+        raise UsageError(
+            f"a batch of {recipe.batch} is larger than the training split of {pictures} pictures",
+            f"choose --batch {pictures} or less",
+        )
 
 
 def trial_step(network: nn.Module, recipe: Recipe, train: Pictures) -> Callable[[], None]:

@@ -15,6 +15,7 @@ from edgenet.runner.job import MAX_SCENARIOS, MAX_THREADS, Scenario
 from edgenet.runner.manifest import MAX_BATCH
 from edgenet.runner.runtimes import TABLE, check_device
 from edgenet.runner.timing import MOST_WARM_UP
+from edgenet.workflows.runs import check_name
 
 BATCHED_SHARE = 0.5
 """What a scenario of larger batches runs, as a share of the duration at the least batch size."""
@@ -94,10 +95,8 @@ class BenchArguments:
             _seconds("time_limit_s", self.time_limit_s)
         _within("processes", self.processes, 1, MOST_PROCESSES)
         _within("split_seed", self.split_seed or 0, 0, sys.maxsize)
-        if self.name is not None and (
-            not self.name or self.name.startswith(".") or Path(self.name).name != self.name
-        ):
-            raise UsageError(f"{self.name!r} cannot be a name", "use a plain name without slashes")
+        if self.name is not None:
+            check_name(self.name)
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 from edgenet.errors import NotPossible, UsageError, unknown_name
 from edgenet.export import DEFAULT, canonical_name
 from edgenet.runner.manifest import MAX_BATCH
+from edgenet.workflows.runs import check_name
 
 PRECISIONS = ("fp32", "fp16", "int8")
 
@@ -64,10 +65,8 @@ class ExportArguments:
             raise UsageError(f"batch must be 1 to {MAX_BATCH:,}, not {self.batch}")
         if self.opset is not None and self.opset < 1:
             raise UsageError(f"opset must be 1 or more, not {self.opset}")
-        if self.name is not None and (
-            not self.name or self.name.startswith(".") or Path(self.name).name != self.name
-        ):
-            raise UsageError(f"{self.name!r} cannot be a name", "use a plain name without slashes")
+        if self.name is not None:
+            check_name(self.name)
         self._check_precision()
         if self.target is not None:
             raise NotPossible(

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgenet.errors import UsageError
 from edgenet.files import write_text
 from edgenet.models import ModelSpec
 from edgenet.progress import ProgressCallback, Step
@@ -53,6 +52,7 @@ class Session:
         from edgenet.models import build, variant
         from edgenet.runner.preprocess import Preprocessing
         from edgenet.training.device import resolve_device
+        from edgenet.training.loop import check_batch
         from edgenet.training.pictures import Pictures
 
         recipe = arguments.resolved_recipe()
@@ -87,11 +87,7 @@ class Session:
             torch.manual_seed(recipe.seed)
             network = build(spec).to(device)
         train = Pictures.of(dataset.train, preprocessing, device)
-        if recipe.batch > len(train):
-            raise UsageError(
-                f"a batch of {recipe.batch} is larger than the {len(train)} training pictures",
-                f"use --batch {len(train)} or less",
-            )
+        check_batch(recipe, len(train))
         threads, reason = _threads(arguments.threads, network, recipe, train)
         return cls(
             arguments=replace(

@@ -178,7 +178,7 @@ def test_every_file_of_the_zone_has_the_grammar_of_python_3_6(path: Path) -> Non
 def test_vermin_finds_nothing_newer_than_python_3_6_in_the_zone() -> None:
     """Grammar is not all: functions of the standard library are newer, too."""
     if importlib.util.find_spec("vermin") is None:
-        pytest.skip("vermin is not installed: pip install -e .[dev]")
+        pytest.skip("vermin is not installed: pip install -e .[test]")
     arguments = ["-t=3.6-", "--no-tips", "--violations", *map(str, ZONE)]
     command = [sys.executable, "-c", "from vermin import main; main()", *arguments]
     result = subprocess.run(command, capture_output=True, text=True, check=False)

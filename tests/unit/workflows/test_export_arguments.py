@@ -23,8 +23,8 @@ from edgenet.workflows.export_arguments import ExportArguments
         ({"batch": 0}, "batch"),
         ({"batch": 5000}, "batch"),
         ({"opset": 0}, "opset"),
-        ({"name": "a/b"}, "cannot be a name"),
-        ({"name": ""}, "cannot be a name"),
+        ({"name": "a/b"}, "cannot be the name of a run"),
+        ({"name": ""}, "cannot be the name of a run"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_before_any_work(
