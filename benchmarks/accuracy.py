@@ -1,25 +1,59 @@
-"""Test accuracy of the default recipes over seeds: mean, spread and 95 % interval.
+"""Test accuracy over seeds for models, recipes and data sets: mean, spread and 95 % interval.
 
-The recipes were chosen on the validation split; the test split is only counted here. Every seed is
-a run of its own, so an interrupted campaign goes on where it stopped when it is started again.
-``python benchmarks/accuracy.py --models lenet5-relu lenet5 --seeds 5``
+Recipes were chosen on the validation split; the test split is only counted here. Every seed is a
+run of its own, so an interrupted campaign goes on where it stopped when it is started again, and
+rows trained by several processes or on several days are gathered by the last one.
+``python benchmarks/accuracy.py --rows default/lenet5-relu comparison/mlp``
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import resource
 import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from _recording import HERE, record
+from _recording import HERE, RESULTS, record, revision
 
+from edgenet.files import write_text
 from edgenet.statistics import mean_interval
 from edgenet.workflows import TrainArguments, resume, train
 from edgenet.workflows.runs import Run, environment
 
-MARKS = {"lenet5-relu": 0.993, "lenet5": 0.991}
-"""What the mean's 95 % interval must contain or exceed."""
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row of the table: what to train, and what its mean accuracy must reach.
+
+    Attributes:
+        model: Name in the table of models.
+        recipe: Name of a recipe.
+        data: Name of a data set.
+        training: Changes to the recipe.
+        seeds: How many, from 0 up.
+        mark: What the mean's 95 % interval must contain or exceed; None where nothing is asked.
+    """
+
+    model: str
+    recipe: str = "default"
+    data: str = "mnist"
+    training: Mapping[str, Any] = field(default_factory=dict)
+    seeds: int = 3
+    mark: float | None = None
+
+
+COMPARED = ("mlp", "mlp-small", "lenet5", "lenet5-relu", "simple-cnn", "lenet-caffe", "cnn3")
+"""The models of source document S0's comparison, and those of the other documents beside them."""
+
+ROWS = {
+    "default/lenet5-relu": Row(model="lenet5-relu", seeds=5, mark=0.994),
+    "default/lenet5": Row(model="lenet5", seeds=5, mark=0.992),
+    **{f"comparison/{model}": Row(model=model, recipe="comparison") for model in COMPARED},
+}
 
 
 def main() -> None:
@@ -27,64 +61,95 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--models", nargs="+", default=list(MARKS))
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS))
     parser.add_argument("--threads", type=int, default=0, help="0 chooses by a probe")
     parser.add_argument("--project", type=Path, default=HERE / "runs")
     options = parser.parse_args()
     started = environment()
-    table = {}
-    for model in options.models:
+    table = recorded()
+    for name in options.rows:
         members = [
-            member(model, seed, threads=options.threads, project=options.project)
-            for seed in range(options.seeds)
+            member(name, seed, threads=options.threads, project=options.project)
+            for seed in range(ROWS[name].seeds)
         ]
-        table[model] = row(model, members)
-        print(f"{model}: {table[model]['mean']:.4%}", flush=True)
-    record("accuracy", {"models": table}, started=started)
+        table[name] = summary(ROWS[name], members)
+        print(f"{name}: {table[name]['mean']:.4%}", flush=True)
+    ordered = {name: table[name] for name in ROWS if name in table}
+    record("accuracy", {"rows": ordered}, started=started)
 
 
-def member(model: str, seed: int, *, threads: int, project: Path) -> dict[str, Any]:
+def recorded() -> dict[str, Any]:
+    """Return the rows that were recorded before."""
+    file = RESULTS / "accuracy.json"
+    rows: dict[str, Any] = json.loads(file.read_text("utf-8"))["result"].get("rows", {})
+    return rows
+
+
+def member(name: str, seed: int, *, threads: int, project: Path) -> dict[str, Any]:
     """Train one seed, finish it, or read what it reached before."""
-    run = Run(project / "train" / f"{model}-seed{seed}")
-    if run.path.is_dir() and run.status()["state"] != "finished":
+    row = ROWS[name]
+    run = Run(project / "train" / f"{name.replace('/', '-')}-seed{seed}")
+    kept = run.path / "member.json"
+    if kept.is_file():
+        found: dict[str, Any] = json.loads(kept.read_text("utf-8"))
+        return found
+    before = _cpu_seconds()
+    if run.path.is_dir():
         resume(run.path)
-    elif not run.path.is_dir():
+    else:
         train(
             TrainArguments(
-                model=model,
-                training={"seed": seed},
+                model=row.model,
+                recipe=row.recipe,
+                data=row.data,
+                training={**row.training, "seed": seed},
                 threads=threads,
                 project=project,
                 name=run.path.name,
             )
         )
     status = run.status()
-    return {
+    result = {
         "seed": seed,
         "validation_accuracy": status["validation_accuracy"],
         "test_accuracy": status["test_accuracy"],
+        "parameters": status["parameters"],
         "epochs": status["epochs"],
         "seconds": status["seconds"],
+        "cpu_seconds": _cpu_seconds() - before,
         "threads": run.arguments()["threads"],
+        "revision": revision(),
     }
+    write_text(kept, json.dumps(result) + "\n")
+    return result
 
 
-def row(model: str, members: list[dict[str, Any]]) -> dict[str, Any]:
+def summary(row: Row, members: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the mean over seeds with its interval, and whether the mark is met."""
     accuracies = [member["test_accuracy"] for member in members]
     low, high = mean_interval(accuracies)
-    mark = MARKS.get(model)
     return {
+        "model": row.model,
+        "recipe": row.recipe,
+        "data": row.data,
+        "training": dict(row.training),
+        "parameters": members[0]["parameters"],
         "n": len(members),
         "mean": statistics.mean(accuracies),
-        "sd": statistics.stdev(accuracies) if len(accuracies) > 1 else None,
+        "sd": statistics.stdev(accuracies),
         "interval_95": [low, high],
-        "mark": mark,
-        "met": None if mark is None else high >= mark,
+        "mark": row.mark,
+        "met": None if row.mark is None else high >= row.mark,
         "median_seconds": statistics.median(member["seconds"] for member in members),
+        "median_cpu_seconds": statistics.median(member["cpu_seconds"] for member in members),
         "seeds": members,
     }
+
+
+def _cpu_seconds() -> float:
+    """Return the seconds that the cores spent on this process: beside busy neighbours, its cost."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":
