@@ -107,7 +107,7 @@ class Session:
         self, run: Run, state: TrainingState | None, progress: ProgressCallback
     ) -> TrainResult:
         """Train in ``run``, from ``state`` where there is one, and report."""
-        from edgenet.figures import training_curves
+        from edgenet.figures.curves import training_curves
         from edgenet.training.checkpoint import save
         from edgenet.training.loop import fit
 

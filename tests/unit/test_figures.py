@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgenet.figures import training_curves
+from edgenet.figures.curves import training_curves
 
 RECORDS = [
     {

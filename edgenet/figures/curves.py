@@ -1,28 +1,11 @@
-"""Pictures of results in one style: readable in black and white, drawn without a display."""
+"""How a training went: loss, error and learning rate over the epochs."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from edgenet.files import write_atomically
-
-STYLE: Any = {
-    "figure.dpi": 120,
-    "figure.constrained_layout.use": True,
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "lines.linewidth": 1.8,
-    "lines.markersize": 4,
-    "legend.frameon": False,
-}
-TRAIN = {"color": "#0b5394", "linestyle": "--", "marker": "o", "label": "train"}
-VALIDATION = {"color": "#b45f06", "linestyle": "-", "marker": "s", "label": "validation"}
+from edgenet.figures.style import TRAIN, VALIDATION, drawing
 
 
 def training_curves(records: Sequence[Mapping[str, float]], path: Path, *, title: str) -> None:
@@ -31,16 +14,13 @@ def training_curves(records: Sequence[Mapping[str, float]], path: Path, *, title
     Args:
         records: One mapping an epoch with ``epoch``, ``train_loss``, ``validation_loss`` (nats),
             ``train_accuracy``, ``validation_accuracy`` (0 to 1) and ``lr``.
-        path: Picture to write; its suffix names the format.
+        path: Where to write the pictures; see :func:`edgenet.figures.style.drawing`.
         title: Name of the run.
     """
-    import matplotlib
-    from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
     epochs = [record["epoch"] for record in records]
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(11, 3.6))
+    with drawing(11, 3.6, path) as figure:
         loss, error, rate = figure.subplots(1, 3)
         for axes, quantity, scale in ((loss, "loss", 1.0), (error, "accuracy", 100.0)):
             for split, look in (("train", TRAIN), ("validation", VALIDATION)):
@@ -60,12 +40,3 @@ def training_curves(records: Sequence[Mapping[str, float]], path: Path, *, title
         rate.set(title="learning rate", xlabel="epoch")
         for axes in (loss, error, rate):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _save(figure, path)
-
-
-def _save(figure: Any, path: Path) -> None:
-    """Write the figure whole or not at all."""
-    content = io.BytesIO()
-    figure.savefig(content, format=path.suffix.lstrip("."))
-    with write_atomically(path) as file:
-        file.write(content.getvalue())
