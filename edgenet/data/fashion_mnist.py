@@ -41,6 +41,7 @@ FACTS = mnist_like.Facts(
     mean=0.2860,
     std=0.3530,
     polarity="light-on-dark",
+    may_flip=True,
     md5=(
         "f4a8712d7a061bf5bd6d2ca38dc4d50a",
         "9018921c3c673c538a1fc5bad174d6f9",

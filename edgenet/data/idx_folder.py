@@ -54,5 +54,6 @@ def _measured(folder: Path, arrays: mnist_like.Arrays, md5s: tuple[str, ...]) ->
         mean=mean,
         std=std,
         polarity=polarity_of(images),
+        may_flip=True,
         md5=md5s,
     )

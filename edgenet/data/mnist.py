@@ -20,6 +20,7 @@ FACTS = mnist_like.Facts(
     mean=0.1307,
     std=0.3081,
     polarity="light-on-dark",
+    may_flip=False,
     md5=(
         "6bbc9ace898e44ae57da46a324031adb",
         "a25bea736e30d166cdddb491f175f624",

@@ -37,6 +37,7 @@ class Facts:
         mean: Of training pixels in [0, 1].
         std: Of training pixels in [0, 1].
         polarity: ``light-on-dark``, ``dark-on-light`` or None.
+        may_flip: Whether a mirrored picture still shows its class.
         md5: Of the four unpacked files, in the order of :data:`FILES`.
     """
 
@@ -45,6 +46,7 @@ class Facts:
     mean: float
     std: float
     polarity: str | None
+    may_flip: bool
     md5: tuple[str, ...]
 
 
@@ -121,6 +123,7 @@ def assemble(arrays: Arrays, facts: Facts, *, split_seed: int) -> Dataset:
         mean=(facts.mean,),
         std=(facts.std,),
         polarity=facts.polarity,
+        may_flip=facts.may_flip,
     )
 
 

@@ -89,6 +89,7 @@ class Dataset:
         std: One a channel, of training pixels in [0, 1].
         polarity: ``light-on-dark`` or ``dark-on-light`` by the borders of the training pictures;
             None where they are mixed.
+        may_flip: Whether a picture mirrored left to right still shows its class; no digit does.
         skipped: Files that could not be read and are in no split.
     """
 
@@ -99,6 +100,7 @@ class Dataset:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     polarity: str | None
+    may_flip: bool = True
     skipped: tuple[SkippedFile, ...] = ()
 
 

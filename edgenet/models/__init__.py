@@ -30,6 +30,8 @@ TABLE = {
     "lenet5-d2l": "edgenet.models.lenet:LENET5_D2L",
     "lenet-caffe": "edgenet.models.lenet:LENET_CAFFE",
     "cnn3": "edgenet.models.cnn:CNN_3",
+    "teacher": "edgenet.models.residual:TEACHER",
+    "resnet8": "edgenet.models.residual:RESNET_8",
 }
 
 

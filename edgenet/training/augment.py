@@ -12,9 +12,9 @@ from edgenet.training.recipe import Augmentation
 
 
 def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
-    """Rotate, scale, shear, shift and add noise, differently for every picture.
+    """Mirror, rotate, scale, shear, shift and add noise, differently for every picture.
 
-    What moves in from outside is black; nothing is ever mirrored.
+    What moves in from outside is black.
 
     Args:
         images: Pixels in [0, 1], float32 [N, C, H, W].
@@ -60,7 +60,7 @@ def random_affine(
     shrink = 1 / (1 + uniform(augmentation.scale))
     shear = uniform(augmentation.shear)
     cosine, sine = shrink * angle.cos(), shrink * angle.sin()
-    return torch.stack(
+    maps = torch.stack(
         [
             torch.stack(
                 [cosine, (cosine * shear - sine) * aspect, uniform(2 * augmentation.shift)], dim=1
@@ -71,3 +71,7 @@ def random_affine(
         ],
         dim=1,
     )
+    if augmentation.flip:
+        drawn = torch.rand(count, generator=generator, device=generator.device)
+        maps[:, :, 0] *= torch.where(drawn < augmentation.flip, -1.0, 1.0)[:, None]
+    return maps

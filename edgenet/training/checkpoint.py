@@ -24,6 +24,8 @@ from edgenet.errors import CorruptFile, UsageError
 from edgenet.files import write_atomically
 from edgenet.models import ModelSpec, build
 from edgenet.runner.preprocess import Preprocessing
+from edgenet.training.losses import LOSSES
+from edgenet.training.recipe import Recipe
 from edgenet.training.state import EpochRecord, TrainingState
 
 SCHEMA = "edgenet.checkpoint/1"
@@ -58,6 +60,11 @@ class Checkpoint:
     records: tuple[EpochRecord, ...] = ()
     best_weights: Mapping[str, Tensor] = field(default_factory=dict)
     optimizer: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def probability(self) -> str:
+        """How its logits become probabilities: ``softmax`` or ``sigmoid``, by the loss."""
+        return LOSSES[Recipe.from_json(self.recipe).loss].probability
 
     def build(self) -> nn.Module:
         """Return the network with these weights, in evaluation mode.

@@ -10,36 +10,30 @@ import copy
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from edgenet.errors import EdgenetError, UsageError
-from edgenet.progress import ProgressCallback, Step, ignore
+from edgenet.progress import ProgressCallback, ignore
 from edgenet.runner.timing import now_ns
+from edgenet.training.epoch import Epoch, backward, diverged, report
+from edgenet.training.freeze import freeze
+from edgenet.training.losses import LOSSES
 from edgenet.training.optim import make_optimizer
 from edgenet.training.pictures import logits_of
 from edgenet.training.recipe import Recipe
 from edgenet.training.reorder import pooling_before_relu
-from edgenet.training.schedule import learning_rate
 from edgenet.training.state import (
     EpochRecord,
     TrainingState,
     best_epoch,
     has_run_out_of_patience,
-    plateau_decays,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from edgenet.training.pictures import Pictures
-
-CHUNK_IMAGES = 2048
-"""Pictures that are augmented at once: enough to hide the cost of a call, and still few bytes."""
-
-_REPORT_EVERY_NS = 100_000_000
 
 
 def fit(
@@ -70,12 +64,14 @@ def fit(
         The state after the last epoch.
 
     Raises:
-        UsageError: The batch is larger than the training split.
+        UsageError: The batch is larger than the training split, or the recipe names a part that
+            the network has not.
         EdgenetError: The loss is no longer a number.
     """
     check_batch(recipe, len(train))
     network.to(memory_format=torch.channels_last)
-    optimizer = make_optimizer(network.parameters(), recipe)
+    freeze(network, recipe)
+    optimizer = make_optimizer(network, recipe)
     records = list(state.records) if state else []
     best_weights = dict(state.best_weights) if state else {}
     if state:
@@ -84,7 +80,7 @@ def fit(
     with torch.random.fork_rng(devices=[]), pooling_before_relu(network):
         while len(records) < recipe.epochs and not has_run_out_of_patience(records, recipe):
             started = now_ns()
-            epoch = _Epoch(
+            epoch = Epoch(
                 network=network,
                 recipe=recipe,
                 optimizer=optimizer,
@@ -98,7 +94,7 @@ def fit(
                 epoch=len(records) + 1,
                 train_loss=loss,
                 train_accuracy=accuracy,
-                validation_loss=F.cross_entropy(logits, validation.labels).item(),
+                validation_loss=LOSSES[recipe.loss].value(logits, validation.labels).item(),
                 validation_accuracy=(logits.argmax(1) == validation.labels).sum().item()
                 / len(validation),
                 lr=lr,
@@ -106,7 +102,7 @@ def fit(
                 images_per_s=len(train) / train_s,
             )
             if not math.isfinite(record.validation_loss):
-                raise _diverged(record.epoch, "validation loss", record.validation_loss, recipe)
+                raise diverged(record.epoch, "validation loss", record.validation_loss, recipe)
             records.append(record)
             weights = _copied(network.state_dict())
             if best_epoch(records) is record:
@@ -118,7 +114,7 @@ def fit(
                 optimizer=_tensors_of(optimizer),
             )
             on_epoch(state)
-            progress(_report(recipe, len(records), record.to_json(), final=True))
+            progress(report(recipe, len(records), record.to_json(), final=True))
     if state is None:  # pragma: no cover - a recipe has at least one epoch
         raise EdgenetError("nothing was trained")
     network.load_state_dict(state.best_weights)
@@ -142,131 +138,16 @@ def check_batch(recipe: Recipe, pictures: int) -> None:
 def trial_step(network: nn.Module, recipe: Recipe, train: Pictures) -> Callable[[], None]:
     """Return a training step on a copy of ``network``, to be timed: it changes nothing else."""
     trial = copy.deepcopy(network).to(memory_format=torch.channels_last).train()
-    optimizer = make_optimizer(trial.parameters(), recipe)
+    freeze(trial, recipe)
+    optimizer = make_optimizer(trial, recipe)
     inputs, labels = train.inputs(slice(0, recipe.batch)), train.labels[: recipe.batch]
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        _backward(trial, inputs, labels, recipe)
+        backward(trial, inputs, labels, recipe)
         optimizer.step()
 
     return step
-
-
-class _Epoch:
-    """One pass over the training pictures."""
-
-    def __init__(
-        self,
-        *,
-        network: nn.Module,
-        recipe: Recipe,
-        optimizer: torch.optim.Optimizer,
-        train: Pictures,
-        records: list[EpochRecord],
-        progress: ProgressCallback,
-    ) -> None:
-        self.network = network
-        self.recipe = recipe
-        self.optimizer = optimizer
-        self.train = train
-        self.number = len(records)
-        self.last = records[-1] if records else None
-        self.decays = plateau_decays(records, recipe)
-        self.progress = progress
-
-    def run(self) -> tuple[float, float, float, float]:
-        """Train on every picture once.
-
-        Returns:
-            Mean loss, share right, last learning rate, seconds.
-        """
-        recipe, device = self.recipe, self.train.images.device
-        started = reported = now_ns()
-        torch.manual_seed(_epoch_seed(recipe.seed, self.number, stream=1))
-        self.network.train()
-        loss_sum, right = torch.zeros((), device=device), torch.zeros((), device=device)
-        steps = math.ceil(len(self.train) / recipe.batch)
-        seen, lr = 0, recipe.lr
-        for step, (inputs, labels) in enumerate(self._batches()):
-            if step % recipe.accumulate == 0:
-                lr = learning_rate(recipe, epoch=self.number + step / steps, decays=self.decays)
-                group = min(recipe.accumulate, steps - step)
-                self.optimizer.zero_grad(set_to_none=True)
-            loss, logits = _backward(self.network, inputs, labels, recipe, share=1 / group)
-            if (step + 1) % recipe.accumulate == 0 or step + 1 == steps:
-                for parameters in self.optimizer.param_groups:
-                    parameters["lr"] = lr
-                self.optimizer.step()
-            loss_sum += loss * len(labels)
-            right += (logits.argmax(1) == labels).sum()
-            seen += len(labels)
-            now = now_ns()
-            if now - reported > _REPORT_EVERY_NS:
-                reported = now
-                figures = {"train_loss": loss_sum.item() / seen}
-                figures["train_accuracy"] = right.item() / seen
-                if self.last:
-                    figures["validation_loss"] = self.last.validation_loss
-                    figures["validation_accuracy"] = self.last.validation_accuracy
-                figures |= {"lr": lr, "images_per_s": seen / (now - started) * 1e9}
-                self.progress(_report(recipe, self.number + seen / len(self.train), figures))
-        mean_loss = loss_sum.item() / seen
-        if not math.isfinite(mean_loss):
-            raise _diverged(self.number + 1, "loss", mean_loss, recipe)
-        return mean_loss, right.item() / seen, lr, (now_ns() - started) / 1e9
-
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the epoch's batches in its own random order: inputs [B, C, H, W] and labels [B]."""
-        device, batch = self.train.images.device, self.recipe.batch
-        generator = torch.Generator(device)
-        generator.manual_seed(_epoch_seed(self.recipe.seed, self.number, stream=0))
-        order = torch.randperm(len(self.train), generator=generator, device=device)
-        chunk = batch * max(1, CHUNK_IMAGES // batch)
-        for rows in order.split(chunk):
-            inputs = self.train.inputs(rows, self.recipe.augmentation, generator)
-            labels = self.train.labels[rows]
-            yield from zip(inputs.split(batch), labels.split(batch), strict=True)
-
-
-def _backward(
-    network: nn.Module, inputs: Tensor, labels: Tensor, recipe: Recipe, *, share: float = 1.0
-) -> tuple[Tensor, Tensor]:
-    """Add the gradient of one batch's loss to the parameters.
-
-    Args:
-        network: In training mode.
-        inputs: float32 [B, C, H, W].
-        labels: int64 [B].
-        recipe: Says the precision and the loss.
-        share: Weight of this batch in the update.
-
-    Returns:
-        The loss, unweighted, and the logits [B, classes].
-    """
-    with torch.autocast(inputs.device.type, torch.bfloat16, enabled=recipe.dtype == "bfloat16"):
-        logits = network(inputs)
-    loss = F.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
-    (loss if share == 1 else loss * share).backward()
-    return loss.detach(), logits.detach()
-
-
-def _epoch_seed(seed: int, epoch: int, *, stream: int) -> int:
-    """Return a seed that differs between seeds, epochs and uses, and repeats for a resumed run."""
-    return int(np.random.SeedSequence((seed, epoch, stream)).generate_state(1, np.uint64)[0]) >> 1
-
-
-def _diverged(epoch: int, what: str, value: float, recipe: Recipe) -> EdgenetError:
-    return EdgenetError(
-        f"training diverged in epoch {epoch}: the {what} is {value}",
-        f"lower the learning rate (it is {recipe.lr:g}), or lengthen the warm-up",
-    )
-
-
-def _report(recipe: Recipe, done: float, figures: dict[str, float], *, final: bool = False) -> Step:
-    return Step(
-        task="train", done=done, total=recipe.epochs, unit="epoch", figures=figures, final=final
-    )
 
 
 def _copied(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -10,9 +10,18 @@ from typing import Any, get_type_hints
 
 from edgenet.errors import UsageError, unknown_name
 
+LOSSES = ("bce", "cross-entropy", "map", "mse", "nll")
+NORMALIZATIONS = ("data", "lenet-1998", "symmetric", "unit")
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "exponential", "linear", "one-cycle", "plateau", "step")
 DTYPES = ("float32", "bfloat16")
+_TABLES = {
+    "normalization": NORMALIZATIONS,
+    "loss": LOSSES,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "dtype": DTYPES,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +34,7 @@ class Augmentation:
         scale: Largest relative change of size; 0.1 draws from 0.9 to 1.1.
         shear: Largest shear, as the tangent of its angle.
         noise: Standard deviation of Gaussian noise on pixels in [0, 1].
+        flip: Probability of mirroring left to right; refused for data whose classes it changes.
 
     Raises:
         UsageError: A value is out of its range.
@@ -35,6 +45,7 @@ class Augmentation:
     scale: float = 0.0
     shear: float = 0.0
     noise: float = 0.0
+    flip: float = 0.0
 
     def __post_init__(self) -> None:
         for name, highest in (
@@ -44,12 +55,13 @@ class Augmentation:
             ("shear", 2),
         ):
             _within(f"augmentation {name}", getattr(self, name), 0, highest)
-        _within("augmentation noise", self.noise, 0, 1)
+        for name in ("noise", "flip"):
+            _within(f"augmentation {name}", getattr(self, name), 0, 1)
 
     @property
     def moves(self) -> bool:
         """Whether pictures are transformed, not only made noisy."""
-        return any((self.rotation_degrees, self.shift, self.scale, self.shear))
+        return any((self.rotation_degrees, self.shift, self.scale, self.shear, self.flip))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,12 +72,21 @@ class Recipe:
         epochs: Passes over the training split.
         batch: Images a step.
         accumulate: Steps whose gradients are averaged into one update.
+        normalization: Mean and deviation that pixels are normalised by: ``data`` takes those of the
+            training split; see :mod:`edgenet.training.normalization` for the fixed ones.
+        loss: What is minimised; see :mod:`edgenet.training.losses`.
         optimizer: ``adamw``, ``adam`` or ``sgd``.
         lr: Highest learning rate.
+        lr_factors: Share of the learning rate for parts of the network, by the beginning of their
+            parameters' names, such as ``{"features": 0.1}``; the longest beginning counts.
+        freeze: Beginnings of the names of parameters that stay as they are, such as ``features``;
+            normalisation layers below them keep their averages, too.
         betas: Decay rates of Adam's two averages.
+        epsilon: What keeps Adam's division finite.
         momentum: Of SGD.
         nesterov: Whether SGD looks ahead by its momentum.
-        weight_decay: Decoupled for AdamW, added to the gradient for the others.
+        weight_decay: The L2 penalty: decoupled for AdamW, added to the gradient for the others.
+        l1: Weight of the L1 penalty: the sum of all weights' magnitudes, biases left out.
         schedule: How the learning rate falls after the warm-up; ``one-cycle`` is a cosine after a
             warm-up of 30 %, with constant momentum (Smith and Topin 2018, arXiv:1708.07120, without
             its momentum cycle).
@@ -88,12 +109,18 @@ class Recipe:
     epochs: int = 15
     batch: int = 64
     accumulate: int = 1
+    normalization: str = "data"
+    loss: str = "cross-entropy"
     optimizer: str = "adamw"
     lr: float = 1e-3
+    lr_factors: Mapping[str, float] = field(default_factory=dict)
+    freeze: tuple[str, ...] = ()
     betas: tuple[float, float] = (0.9, 0.999)
+    epsilon: float = 1e-8
     momentum: float = 0.9
     nesterov: bool = True
     weight_decay: float = 0.01
+    l1: float = 0.0
     schedule: str = "cosine"
     warmup: float = 0.0
     final_lr: float = 0.0
@@ -108,7 +135,7 @@ class Recipe:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "accumulate", "decay_every"):
             _within(name, getattr(self, name), 1, math.inf)
-        for name, table in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("dtype", DTYPES)):
+        for name, table in _TABLES.items():
             if getattr(self, name) not in table:
                 raise unknown_name(name, str(getattr(self, name)), table)
         _within("lr", self.lr, math.ulp(0.0), math.inf)
@@ -117,14 +144,24 @@ class Recipe:
             _within("betas", beta, 0, math.nextafter(1, 0))
         for name in ("momentum", "warmup", "label_smoothing"):
             _within(name, getattr(self, name), 0, math.nextafter(1, 0))
-        _within("weight_decay", self.weight_decay, 0, math.inf)
+        for name in ("weight_decay", "l1"):
+            _within(name, getattr(self, name), 0, math.inf)
+        _within("epsilon", self.epsilon, math.ulp(0.0), 1)
+        for part, factor in self.lr_factors.items():
+            _within(f"lr_factors {part}", factor, math.ulp(0.0), math.inf)
         _within("gamma", self.gamma, math.ulp(0.0), 1)
         _within("patience", self.patience, 0, math.inf)
         _within("seed", self.seed, 0, 2**63 - 1)
+        if self.label_smoothing and self.loss != "cross-entropy":
+            raise UsageError(
+                f"label_smoothing smooths the targets of cross-entropy, not of {self.loss}",
+                "leave one of the two out",
+            )
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values from which :meth:`from_json` makes the same recipe."""
-        return {**dataclasses.asdict(self), "betas": list(self.betas)}
+        plain = {"betas": list(self.betas), "freeze": list(self.freeze)}
+        return {**dataclasses.asdict(self), **plain, "lr_factors": dict(self.lr_factors)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Recipe:
@@ -180,6 +217,10 @@ def _checked(kind: type[Recipe | Augmentation], values: Mapping[str, Any]) -> di
             checked[name] = value
         elif name == "betas" and _is_pair_of_numbers(value):
             checked[name] = (float(value[0]), float(value[1]))
+        elif name == "freeze" and _are_names(value):
+            checked[name] = (value,) if isinstance(value, str) else tuple(value)
+        elif name == "lr_factors" and _are_factors(value):
+            checked[name] = {part: float(factor) for part, factor in value.items()}
         else:
             raise UsageError(f"training option {name!r} cannot be {value!r}")
     return checked
@@ -191,6 +232,17 @@ def _is_number(value: object) -> bool:
 
 def _is_pair_of_numbers(value: object) -> bool:
     return isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_number, value))
+
+
+def _are_names(value: object) -> bool:
+    names = [value] if isinstance(value, str) else value
+    return isinstance(names, list | tuple) and all(isinstance(name, str) and name for name in names)
+
+
+def _are_factors(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(part, str) and _is_number(factor) for part, factor in value.items()
+    )
 
 
 def _within(name: str, value: float, lowest: float, highest: float) -> None:

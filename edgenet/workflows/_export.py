@@ -206,7 +206,7 @@ def _draft(
         output=TensorInfo("logits", "float32", (batch, len(checkpoint.labels))),
         labels=checkpoint.labels,
         preprocessing=checkpoint.preprocessing,
-        probability="softmax",
+        probability=checkpoint.probability,
         longest_reduction=parent.longest_reduction,
         parent=parent.identity(),
         accuracy=parent.accuracy,

@@ -131,7 +131,7 @@ def _of_checkpoint(path: Path, threads: int) -> Iterator[Classifier]:
             runtime=TORCH,
             labels=checkpoint.labels,
             preprocessing=checkpoint.preprocessing,
-            probability="softmax",
+            probability=checkpoint.probability,
             data=dict(checkpoint.data),
             logits=_network(checkpoint),
         )

@@ -63,7 +63,7 @@ class TrainArguments:
 
     def resolved_recipe(self) -> Recipe:
         """Return the recipe with the changes made."""
-        return named(self.recipe, model=self.model).replace(self.training)
+        return named(self.recipe, model=self.model, data=self.data).replace(self.training)
 
     def to_config(self) -> dict[str, Any]:
         """Return what decides the weights, as the table that ``args.toml`` holds."""

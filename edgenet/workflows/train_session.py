@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgenet.errors import UsageError
 from edgenet.files import write_text
 from edgenet.models import ModelSpec
 from edgenet.progress import ProgressCallback, Step
@@ -53,6 +54,7 @@ class Session:
         from edgenet.runner.preprocess import Preprocessing
         from edgenet.training.device import resolve_device
         from edgenet.training.loop import check_batch
+        from edgenet.training.normalization import mean_and_std
         from edgenet.training.pictures import Pictures
 
         recipe = arguments.resolved_recipe()
@@ -65,6 +67,7 @@ class Session:
             image_size=arguments.image_size,
             progress=progress,
         )
+        _check_flips(recipe, dataset)
         channels, height, width = dataset.train.images.shape[1:]
         spec = ModelSpec(
             name=arguments.model,
@@ -73,13 +76,14 @@ class Session:
             image_size=(height, width),
             classes=len(dataset.train.class_names),
         )
+        mean, std = mean_and_std(recipe, dataset.mean, dataset.std)
         preprocessing = Preprocessing(
             mode="L" if channels == 1 else "RGB",
             height=height,
             width=width,
             resize="stretch",
-            mean=dataset.mean,
-            std=dataset.std,
+            mean=mean,
+            std=std,
             pad=row.pad,
             polarity=dataset.polarity,
         )
@@ -235,6 +239,19 @@ class Session:
             threads=self.arguments.threads,
             threads_reason=self.threads_reason,
             skipped=tuple((str(file.path), file.reason) for file in self.dataset.skipped),
+        )
+
+
+def _check_flips(recipe: Recipe, dataset: Dataset) -> None:
+    """Refuse to mirror pictures that then show another class, or none.
+
+    Raises:
+        UsageError: The recipe mirrors them.
+    """
+    if recipe.augmentation.flip and not dataset.may_flip:
+        raise UsageError(
+            f"a picture of {dataset.name} that is mirrored does not show its class any more",
+            "leave augmentation.flip at 0",
         )
 
 

@@ -64,3 +64,25 @@ def test_a_picture_that_is_not_square_turns_without_stretching_either() -> None:
     to_pixels = torch.tensor([60.0, 24.0])
     in_pixels = maps * to_pixels[:, None] / to_pixels[None, :]
     torch.testing.assert_close(in_pixels @ in_pixels.mT, torch.eye(2).expand(100, 2, 2))
+
+
+def test_a_flip_mirrors_left_to_right_and_nothing_else() -> None:
+    """A probability of 1 mirrors all, 0.5 about half, each exactly."""
+    images = torch.rand(400, 1, 6, 7)
+    all_of_them = augment(images, Augmentation(flip=1), generator())
+    torch.testing.assert_close(all_of_them, images.flip(3), rtol=0, atol=1e-5)
+    half = augment(images, Augmentation(flip=0.5), generator())
+    mirrored = (half - images.flip(3)).abs().amax(dim=(1, 2, 3)) < 1e-5
+    same = (half - images).abs().amax(dim=(1, 2, 3)) < 1e-5
+    assert bool((mirrored ^ same).all())
+    assert 150 < mirrored.sum() < 250
+
+
+def test_no_flip_draws_nothing() -> None:
+    """Runs recorded before there were flips repeat bit for bit."""
+    source = generator()
+    random_affine(5, Augmentation(shift=0.1), source)
+    state = source.get_state()
+    again = generator()
+    torch.rand(25, generator=again)
+    assert torch.equal(again.get_state(), state)

@@ -177,7 +177,7 @@ def test_reports_within_an_epoch_have_its_figures_and_those_of_the_last_validati
     bars: Pictures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever watches sees at once that training goes astray, not after minutes."""
-    monkeypatch.setattr("edgenet.training.loop._REPORT_EVERY_NS", 0)
+    monkeypatch.setattr("edgenet.training.epoch._REPORT_EVERY_NS", 0)
     steps: list[Step] = []
     recipe = dataclasses.replace(RECIPE, epochs=2)
     state = fit(network(), recipe, train=bars, validation=bars, progress=steps.append)

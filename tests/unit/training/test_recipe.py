@@ -33,6 +33,16 @@ from edgenet.training.recipes import TABLE, named
         ({"epochs": 1.5}, "'epochs' cannot be 1.5"),
         ({"nesterov": 1}, "'nesterov' cannot be 1"),
         ({"epoch": 5}, "unknown training option 'epoch'"),
+        ({"loss": "hinge"}, "unknown loss"),
+        ({"loss": "mse", "label_smoothing": 0.1}, "not of mse"),
+        ({"normalization": "minmax"}, "unknown normalization"),
+        ({"epsilon": 0}, "epsilon must be more than 0"),
+        ({"l1": -1}, "l1 must be 0 or more"),
+        ({"freeze": 3}, "'freeze' cannot be 3"),
+        ({"freeze": [""]}, "'freeze' cannot be"),
+        ({"lr_factors": {"features": 0}}, "lr_factors features must be more than 0"),
+        ({"lr_factors": ["features"]}, "'lr_factors' cannot be"),
+        ({"augmentation": {"flip": 1.5}}, "augmentation flip must be 0 or more and at most 1"),
         ({"augmentation": {"rotation": 5}}, "unknown training option 'rotation'"),
         ({"augmentation": {"shift": 2}}, "augmentation shift must be 0 or more and at most 1"),
         ({"augmentation": 5}, "augmentation takes a table"),
@@ -47,21 +57,65 @@ def test_a_value_that_cannot_be_is_refused_by_name(changes: dict[str, Any], mess
 @pytest.mark.parametrize("name", TABLE)
 def test_a_named_recipe_survives_plain_values(name: str) -> None:
     """``args.toml`` and checkpoints keep recipes as plain values."""
-    recipe = named(name, model="lenet5")
+    recipe = named(name, model="lenet5", data="mnist")
     assert Recipe.from_json(recipe.to_json()) == recipe
 
 
-def test_the_comparison_protocol_is_that_of_the_document() -> None:
-    """SPEC T7: 10 epochs, AdamW 1e-3, batch 64, no augmentation."""
-    recipe = named("comparison", model="mlp")
-    assert (recipe.epochs, recipe.batch, recipe.optimizer, recipe.lr) == (10, 64, "adamw", 1e-3)
-    assert recipe.augmentation == Augmentation()
+def test_the_protocols_are_those_of_the_documents() -> None:
+    """SPEC T7 to T10, number by number."""
+    said = {
+        "comparison": {
+            "epochs": 10,
+            "batch": 64,
+            "optimizer": "adamw",
+            "lr": 1e-3,
+            "schedule": "constant",
+        },
+        "d2l": {
+            "epochs": 10,
+            "batch": 128,
+            "optimizer": "sgd",
+            "lr": 0.1,
+            "momentum": 0.0,
+            "weight_decay": 0.0,
+        },
+        "regularised": {
+            "optimizer": "adam",
+            "lr": 1e-3,
+            "betas": (0.9, 0.999),
+            "epsilon": 1e-7,
+            "schedule": "cosine",
+            "final_lr": 1e-5,
+            "weight_decay": 1e-4,
+            "patience": 5,
+            "loss": "nll",
+            "augmentation": Augmentation(rotation_degrees=15, scale=0.1),
+        },
+        "symmetric": {
+            "batch": 32,
+            "optimizer": "adam",
+            "lr": 1e-3,
+            "loss": "cross-entropy",
+            "normalization": "symmetric",
+        },
+    }
+    for name, values in said.items():
+        recipe = named(name, model="mlp", data="mnist")
+        assert {key: getattr(recipe, key) for key in values} == values
+        if "augmentation" not in values:
+            assert recipe.augmentation == Augmentation()
+
+
+def test_only_data_that_may_be_mirrored_are_mirrored_by_default() -> None:
+    """A mirrored shoe is a shoe; a mirrored 3 is no digit."""
+    assert named("default", model="lenet5", data="mnist").augmentation.flip == 0
+    assert named("default", model="lenet5", data="fashion-mnist").augmentation.flip == 0.5
 
 
 def test_an_unknown_recipe_names_the_nearest_one() -> None:
     """A typo costs one look at the message."""
     with pytest.raises(UsageError) as caught:
-        named("defualt", model="lenet5")
+        named("defualt", model="lenet5", data="mnist")
     assert caught.value.hint == "did you mean 'default'?"
 
 

@@ -1,0 +1,148 @@
+"""One epoch: its own random order, its batches, and a step for each."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edgenet.errors import EdgenetError
+from edgenet.progress import ProgressCallback, Step
+from edgenet.runner.timing import now_ns
+from edgenet.training.freeze import train_mode
+from edgenet.training.losses import l1_penalty, loss_of
+from edgenet.training.optim import set_rate
+from edgenet.training.recipe import Recipe
+from edgenet.training.schedule import learning_rate
+from edgenet.training.state import EpochRecord, plateau_decays
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edgenet.training.pictures import Pictures
+
+CHUNK_IMAGES = 2048
+"""Pictures that are augmented at once: enough to hide the cost of a call, and still few bytes."""
+
+_REPORT_EVERY_NS = 100_000_000
+
+
+class Epoch:
+    """One pass over the training pictures."""
+
+    def __init__(
+        self,
+        *,
+        network: nn.Module,
+        recipe: Recipe,
+        optimizer: torch.optim.Optimizer,
+        train: Pictures,
+        records: list[EpochRecord],
+        progress: ProgressCallback,
+    ) -> None:
+        self.network = network
+        self.recipe = recipe
+        self.optimizer = optimizer
+        self.train = train
+        self.number = len(records)
+        self.last = records[-1] if records else None
+        self.decays = plateau_decays(records, recipe)
+        self.progress = progress
+
+    def run(self) -> tuple[float, float, float, float]:
+        """Train on every picture once.
+
+        Returns:
+            Mean loss, share right, last learning rate, seconds.
+        """
+        recipe, device = self.recipe, self.train.images.device
+        started = reported = now_ns()
+        torch.manual_seed(epoch_seed(recipe.seed, self.number, stream=1))
+        train_mode(self.network, recipe)
+        loss_sum, right = torch.zeros((), device=device), torch.zeros((), device=device)
+        steps = math.ceil(len(self.train) / recipe.batch)
+        seen, lr = 0, recipe.lr
+        for step, (inputs, labels) in enumerate(self._batches()):
+            if step % recipe.accumulate == 0:
+                lr = learning_rate(recipe, epoch=self.number + step / steps, decays=self.decays)
+                group = min(recipe.accumulate, steps - step)
+                self.optimizer.zero_grad(set_to_none=True)
+            loss, logits = backward(self.network, inputs, labels, recipe, share=1 / group)
+            if (step + 1) % recipe.accumulate == 0 or step + 1 == steps:
+                set_rate(self.optimizer, lr)
+                self.optimizer.step()
+            loss_sum += loss * len(labels)
+            right += (logits.argmax(1) == labels).sum()
+            seen += len(labels)
+            now = now_ns()
+            if now - reported > _REPORT_EVERY_NS:
+                reported = now
+                figures = {"train_loss": loss_sum.item() / seen}
+                figures["train_accuracy"] = right.item() / seen
+                if self.last:
+                    figures["validation_loss"] = self.last.validation_loss
+                    figures["validation_accuracy"] = self.last.validation_accuracy
+                figures |= {"lr": lr, "images_per_s": seen / (now - started) * 1e9}
+                self.progress(report(recipe, self.number + seen / len(self.train), figures))
+        mean_loss = loss_sum.item() / seen
+        if not math.isfinite(mean_loss):
+            raise diverged(self.number + 1, "loss", mean_loss, recipe)
+        return mean_loss, right.item() / seen, lr, (now_ns() - started) / 1e9
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the epoch's batches in its own random order: inputs [B, C, H, W] and labels [B]."""
+        device, batch = self.train.images.device, self.recipe.batch
+        generator = torch.Generator(device)
+        generator.manual_seed(epoch_seed(self.recipe.seed, self.number, stream=0))
+        order = torch.randperm(len(self.train), generator=generator, device=device)
+        chunk = batch * max(1, CHUNK_IMAGES // batch)
+        for rows in order.split(chunk):
+            inputs = self.train.inputs(rows, self.recipe.augmentation, generator)
+            labels = self.train.labels[rows]
+            yield from zip(inputs.split(batch), labels.split(batch), strict=True)
+
+
+def backward(
+    network: nn.Module, inputs: Tensor, labels: Tensor, recipe: Recipe, *, share: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """Add the gradient of one batch's loss, penalty included, to the parameters.
+
+    Args:
+        network: In training mode.
+        inputs: float32 [B, C, H, W].
+        labels: int64 [B].
+        recipe: Says the precision, the loss and its penalty.
+        share: Weight of this batch in the update.
+
+    Returns:
+        The loss, unweighted and without penalty, and the logits [B, classes].
+    """
+    with torch.autocast(inputs.device.type, torch.bfloat16, enabled=recipe.dtype == "bfloat16"):
+        logits = network(inputs)
+    loss = loss_of(recipe, logits.float(), labels)
+    total = loss + recipe.l1 * l1_penalty(network.parameters()) if recipe.l1 else loss
+    (total if share == 1 else total * share).backward()
+    return loss.detach(), logits.detach()
+
+
+def epoch_seed(seed: int, epoch: int, *, stream: int) -> int:
+    """Return a seed that differs between seeds, epochs and uses, and repeats for a resumed run."""
+    return int(np.random.SeedSequence((seed, epoch, stream)).generate_state(1, np.uint64)[0]) >> 1
+
+
+def diverged(epoch: int, what: str, value: float, recipe: Recipe) -> EdgenetError:
+    """Return the error that says that training left the numbers."""
+    return EdgenetError(
+        f"training diverged in epoch {epoch}: the {what} is {value}",
+        f"lower the learning rate (it is {recipe.lr:g}), or lengthen the warm-up",
+    )
+
+
+def report(recipe: Recipe, done: float, figures: dict[str, float], *, final: bool = False) -> Step:
+    """Return how far training is, in epochs, with its figures."""
+    return Step(
+        task="train", done=done, total=recipe.epochs, unit="epoch", figures=figures, final=final
+    )
