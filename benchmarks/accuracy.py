@@ -150,7 +150,9 @@ def summary(row: Row, members: list[dict[str, Any]]) -> dict[str, Any]:
         "mark": row.mark,
         "met": None if row.mark is None else high >= row.mark,
         "median_seconds": statistics.median(member["seconds"] for member in members),
-        "median_cpu_seconds": statistics.median(member["cpu_seconds"] for member in members),
+        "median_cpu_seconds": statistics.median(
+            member["cpu_seconds"] for member in members if "cpu_seconds" in member
+        ),
         "seeds": members,
     }
 
