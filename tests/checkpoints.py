@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import nn
 
 from edgenet.data import load
 from edgenet.data.idx import encode_header
-from edgenet.models import ModelSpec, build, variant
+from edgenet.models import ModelSpec, OptionValue, build, variant
 from edgenet.runner.preprocess import Preprocessing
 from edgenet.training.checkpoint import Checkpoint, save
 
@@ -29,19 +30,42 @@ def write_random_data(folder: Path, *, side: int = 28, train: int = 120, test: i
     return folder
 
 
-def write_checkpoint(path: Path, data: Path, *, model: str = "lenet5-relu") -> Path:
+def write_random_pictures(
+    folder: Path, *, side: int = 64, classes: int = 3, each: int = 20
+) -> Path:
+    """Write a folder of class folders of random colour pictures; return it."""
+    draw = np.random.Generator(np.random.PCG64(3))
+    for name in range(classes):
+        (folder / f"class{name}").mkdir(parents=True)
+        for number in range(each):
+            pixels = draw.integers(0, 256, (side, side, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"class{name}" / f"{number}.png")
+    return folder
+
+
+def write_checkpoint(
+    path: Path,
+    data: Path,
+    *,
+    model: str = "lenet5-relu",
+    options: Mapping[str, OptionValue] | None = None,
+) -> Path:
     """Write an untrained checkpoint of a network for the pictures in ``data``; return its path."""
     dataset = load(data)
     channels, height, width = dataset.train.images.shape[1:]
     labels = dataset.train.class_names
     spec = ModelSpec(
-        name=model, in_channels=channels, image_size=(height, width), classes=len(labels)
+        name=model,
+        options=options or {},
+        in_channels=channels,
+        image_size=(height, width),
+        classes=len(labels),
     )
     checkpoint = Checkpoint(
         spec=spec,
         labels=labels,
         preprocessing=Preprocessing(
-            mode="L",
+            mode="L" if channels == 1 else "RGB",
             height=height,
             width=width,
             resize="stretch",

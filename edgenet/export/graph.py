@@ -1,8 +1,9 @@
-"""The network as it is deployed: raw pixels in, logits out, batch normalisation folded.
+"""The network as it is deployed: raw pixels in, logits out, nothing that only training needs.
 
-Padding and normalisation move into the graph, so that a caller has nothing to get wrong. Batch
-normalisation is folded here and not by an exporter, so that every weight of the written file is,
-bit for bit, a weight that :func:`deployed_weights` can name.
+Padding and normalisation move into the graph, so that a caller has nothing to get wrong. Layers
+that are trained in another form than they run in give the latter, and batch normalisation is
+folded; here and not by an exporter, so that every weight of the written file is, bit for bit, a
+weight that :func:`deployed_weights` can name.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from edgenet.errors import NotPossible
 from edgenet.export.pixels import pixel_constants
+from edgenet.models.layers import Deployable
 from edgenet.weights import LayerKind, LayerWeights, NetworkWeights
 
 if TYPE_CHECKING:
@@ -42,8 +44,8 @@ class DeployedNetwork(nn.Module):
     """A trained network behind its pixel arithmetic: uint8 [N, C, H, W] to logits [N, K].
 
     Zero padding comes before normalisation (see :func:`edgenet.export.pixels.pixel_constants`), so
-    that a padded pixel is a black one. The network is copied, set to evaluation and has its batch
-    normalisation folded.
+    that a padded pixel is a black one. The network itself is left as it is: what is deployed is its
+    :func:`deployed_form`.
 
     Args:
         network: Takes normalised float32 [N, C, H + 2·pad, W + 2·pad], gives logits [N, K].
@@ -58,7 +60,7 @@ class DeployedNetwork(nn.Module):
 
     def __init__(self, network: nn.Module, preprocessing: Preprocessing) -> None:
         super().__init__()
-        self.network = fold_batch_norm(network)
+        self.network = deployed_form(network)
         self.preprocessing = preprocessing
         offset, scale = pixel_constants(preprocessing)
         self.register_buffer("pixel_offset", torch.from_numpy(offset))
@@ -80,11 +82,12 @@ class DeployedNetwork(nn.Module):
         return (torch.arange(math.prod(shape)) % 256).to(torch.uint8).reshape(shape)
 
 
-def fold_batch_norm(network: nn.Module) -> nn.Module:
-    """Return a copy in evaluation mode, with batch normalisation folded into the layers before it.
+def deployed_form(network: nn.Module) -> nn.Module:
+    """Return a copy in evaluation mode, with every layer in the form that runs.
 
-    A normalisation is folded where it is the only reader of the layer before it, and is otherwise
-    left as it is. Names of modules stay; a folded normalisation becomes an identity.
+    A :class:`~edgenet.models.layers.Deployable` layer is replaced by its deployed form. Then batch
+    normalisation is folded into the layer before it, where it is the only reader of that layer; it
+    is otherwise left as it is. Names of modules stay; a folded normalisation becomes an identity.
 
     Raises:
         NotPossible: There is batch normalisation and ``forward`` cannot be traced symbolically.
@@ -93,6 +96,10 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
         Jacob et al. 2018, arXiv:1712.05877, section 3.2, equation 14.
     """
     network = copy.deepcopy(network).cpu().eval()
+    for name, module in list(network.named_modules()):
+        if isinstance(module, Deployable):
+            _replace(network, name, module.deployed().eval())
+            logger.debug("put %s into its deployed form", name)
     if not any(isinstance(module, _NORMALISATIONS) for module in network.modules()):
         return network
     for layer_name, norm_name in _foldable_pairs(network):
@@ -162,10 +169,18 @@ def reference_logits(
     return np.concatenate(batches)
 
 
+class _LayerTracer(fx.Tracer):
+    """Follows the data from layer to layer, and into none of them."""
+
+    def is_leaf_module(self, m: nn.Module, _qualified_name: str) -> bool:
+        """Tell whether ``m`` is a layer: a module without modules within."""
+        return not list(m.children())
+
+
 def _foldable_pairs(network: nn.Module) -> Iterator[tuple[str, str]]:
     """Find (layer, normalisation after it) by the names of the modules."""
     try:
-        graph = fx.symbolic_trace(network).graph
+        graph = _LayerTracer().trace(network)
     except Exception as error:  # fx raises whatever the traced forward raises
         raise NotPossible(
             "the network's batch normalisation cannot be folded: "

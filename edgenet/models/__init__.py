@@ -16,9 +16,21 @@ from edgenet.models.spec import ModelSpec, OptionValue, Variant
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["DEFAULT", "TABLE", "ModelSpec", "OptionValue", "Variant", "build", "names", "variant"]
+__all__ = [
+    "AUTO",
+    "DEFAULT",
+    "TABLE",
+    "ModelSpec",
+    "OptionValue",
+    "Variant",
+    "build",
+    "names",
+    "variant",
+]
 
 DEFAULT = "lenet5-relu"
+AUTO = "auto"
+"""In the place of a name: that of the checkpoint that training starts from, else the default."""
 
 TABLE = {
     "mlp": "edgenet.models.mlp:MLP",
@@ -27,6 +39,8 @@ TABLE = {
     "lenet5": "edgenet.models.lenet:LENET5",
     "lenet5-relu": "edgenet.models.lenet:LENET5_RELU",
     "lenet5-32": "edgenet.models.lenet:LENET5_32",
+    "lenet5-conv": "edgenet.models.lenet:LENET5_CONV",
+    "lenet5-1998": "edgenet.models.lenet_1998:LENET5_1998",
     "lenet5-d2l": "edgenet.models.lenet:LENET5_D2L",
     "lenet-caffe": "edgenet.models.lenet:LENET_CAFFE",
     "cnn3": "edgenet.models.cnn:CNN_3",

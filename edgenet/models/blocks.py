@@ -1,41 +1,10 @@
-"""What the families share: the linear head, halving by pooling, and checks of options."""
+"""What the families share: halving by pooling, and checks of options."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections.abc import Iterable
 
-from torch import nn
-
-from edgenet.errors import UsageError
-
-
-def linear_head(
-    inputs: int,
-    widths: tuple[int, ...],
-    classes: int,
-    *,
-    activation: type[nn.Module] | None,
-    dropout: float = 0.0,
-) -> nn.Sequential:
-    """Build flatten, then linear layers with an activation (and dropout) between them.
-
-    Args:
-        inputs: Number of features after flattening.
-        widths: Widths of the hidden layers.
-        classes: Width of the last layer, which has no activation.
-        activation: Class of the activation; None leaves the layers out.
-        dropout: Probability of dropping a hidden unit; 0 leaves the layers out.
-    """
-    layers: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten())
-    for number, width in enumerate(widths, start=1):
-        layers[f"linear{number}"] = nn.Linear(inputs, width)
-        if activation is not None:
-            layers[f"activation{number}"] = activation()
-        if dropout:
-            layers[f"dropout{number}"] = nn.Dropout(dropout)
-        inputs = width
-    layers["output"] = nn.Linear(inputs, classes)
-    return nn.Sequential(layers)
+from edgenet.errors import UsageError, unknown_name
 
 
 def halved(shape: tuple[int, int, int], times: int) -> tuple[int, int]:
@@ -71,3 +40,13 @@ def probability(name: str, value: float) -> None:
     """
     if not 0 <= value < 1:
         raise UsageError(f"model option {name!r} takes 0 up to below 1, not {value}")
+
+
+def one_of(name: str, value: str, known: Iterable[str]) -> None:
+    """Refuse an option whose value no table holds.
+
+    Raises:
+        UsageError: It is so; the message names the option, the hint the nearest value.
+    """
+    if value not in known:
+        raise unknown_name(f"value of model option {name!r}:", value, known)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from edgenet.models.blocks import at_least_one, halved, linear_head, probability
+from edgenet.models.blocks import at_least_one, halved, probability
+from edgenet.models.heads import Hidden, linear_head
 from edgenet.models.spec import Variant
 
 
@@ -54,13 +55,8 @@ def simple_cnn(options: SimpleCNNOptions, shape: tuple[int, int, int], classes: 
         blocks[f"activation{number}"] = nn.ReLU()
         blocks[f"pool{number}"] = nn.MaxPool2d(2)
         channels = out_channels
-    head = linear_head(
-        channels * height * width,
-        options.widths,
-        classes,
-        activation=nn.ReLU,
-        dropout=options.dropout,
-    )
+    hidden = Hidden(widths=options.widths, activation=nn.ReLU, dropout=options.dropout)
+    head = linear_head((channels, height, width), hidden, classes)
     return nn.Sequential(OrderedDict(features=nn.Sequential(blocks), classifier=head))
 
 
@@ -114,7 +110,8 @@ def cnn3(options: CNN3Options, shape: tuple[int, int, int], classes: int) -> nn.
         blocks[f"pool{number}"] = nn.MaxPool2d(2)
         blocks[f"activation{number}"] = nn.ReLU()
         inputs = outputs
-    head = linear_head(inputs * height * width, options.widths, classes, activation=None)
+    hidden = Hidden(widths=options.widths, activation=None)
+    head = linear_head((inputs, height, width), hidden, classes)
     return nn.Sequential(OrderedDict(features=nn.Sequential(blocks), classifier=head))
 
 

@@ -1,7 +1,7 @@
-"""The LeNet family: convolutions with pooling, then a small head of linear layers.
+"""The LeNet family: convolutions with pooling, then a small head.
 
 LeNet-5 as it is taught, its ReLU variant, and every student of another size are this one function
-with other numbers.
+with other numbers. The network of the 1998 paper itself is in ``lenet_1998``.
 """
 
 from __future__ import annotations
@@ -11,13 +11,17 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from edgenet.errors import UsageError, unknown_name
-from edgenet.models.blocks import at_least_one, linear_head, probability
+from edgenet.errors import UsageError
+from edgenet.models.attention import ATTENTIONS
+from edgenet.models.blocks import at_least_one, one_of, probability
+from edgenet.models.heads import HEADS, Hidden
+from edgenet.models.layers import ACTIVATIONS
+from edgenet.models.poolings import POOLINGS
 from edgenet.models.spec import Variant
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "tanh": nn.Tanh}
 INITS = ("torch", "xavier")
-POOLINGS: dict[str, type[nn.Module]] = {"avg": nn.AvgPool2d, "max": nn.MaxPool2d}
+_SAME = "same"
+_NOT_NEGATIVE = ("relu", "sigmoid")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,47 +29,67 @@ class LeNetOptions:
     """What may vary within the family.
 
     Attributes:
-        activation: ``relu``, ``sigmoid`` or ``tanh``, after every layer but the last.
-        pooling: ``avg`` or ``max``, 2×2 with stride 2 after every convolution.
+        activation: ``relu``, ``sigmoid``, ``tanh`` or ``scaled-tanh``, after every layer but the
+            last.
+        last_activation: The activation after the last hidden layer, or ``same``.
+        pooling: ``avg``, ``max``, ``stochastic`` or ``lp`` (p = 2), 2×2 with stride 2 after every
+            convolution. Stochastic pooling takes activations for probabilities, so it goes with
+            ``relu`` and ``sigmoid`` only.
         kernel: Side of the square kernels, odd.
         pad_first: Whether the first convolution pads its input to keep the size.
         channels: Output channels, one number a convolution.
-        widths: Widths of the hidden linear layers; none at all is allowed.
-        batch_norm: Normalise every convolution's output before the activation.
+        attention: ``none``, ``se`` (squeeze-and-excitation) or ``cbam``, after the last pooling.
+        head: ``linear``; ``convolution``, whose first hidden layer is a convolution over the whole
+            map; or ``global-average``, 1×1 convolutions up to one map a class and its mean.
+        widths: Widths of the head's hidden layers; none at all is allowed but for ``convolution``.
+        batch_norm: Normalise the output of every convolution of ``channels`` before the activation.
         dropout: Probability of dropping a hidden unit of the head, in [0, 1).
         init: ``torch`` (PyTorch's own) or ``xavier``: uniform after Glorot and Bengio 2010,
             equation 16, with zero biases.
 
     Raises:
-        UsageError: A value is out of its range.
+        UsageError: A value is out of its range, or two values do not go together.
     """
 
     activation: str = "tanh"
+    last_activation: str = _SAME
     pooling: str = "avg"
     kernel: int = 5
     pad_first: bool = True
     channels: tuple[int, ...] = (6, 16)
+    attention: str = "none"
+    head: str = "linear"
     widths: tuple[int, ...] = (120, 84)
     batch_norm: bool = False
     dropout: float = 0.0
     init: str = "torch"
 
     def __post_init__(self) -> None:
-        if self.activation not in ACTIVATIONS:
-            raise unknown_name("activation", self.activation, ACTIVATIONS)
-        if self.init not in INITS:
-            raise unknown_name("init", self.init, INITS)
-        if self.pooling not in POOLINGS:
-            raise unknown_name("pooling", self.pooling, POOLINGS)
+        one_of("activation", self.activation, ACTIVATIONS)
+        one_of("last_activation", self.last_activation, (_SAME, *ACTIVATIONS))
+        one_of("pooling", self.pooling, POOLINGS)
+        one_of("attention", self.attention, ATTENTIONS)
+        one_of("head", self.head, HEADS)
+        one_of("init", self.init, INITS)
         if self.kernel < 1 or self.kernel % 2 == 0:
             raise UsageError(f"model option 'kernel' takes an odd number, not {self.kernel}")
         at_least_one("channels", self.channels)
-        at_least_one("widths", self.widths, may_be_empty=True)
+        at_least_one("widths", self.widths, may_be_empty=self.head != "convolution")
         probability("dropout", self.dropout)
+        if self.pooling == "stochastic" and self.activation not in _NOT_NEGATIVE:
+            raise UsageError(
+                "model option 'pooling': stochastic takes activations for probabilities, and those "
+                f"of {self.activation} may be negative",
+                f"choose another pooling, or one of the activations {', '.join(_NOT_NEGATIVE)}",
+            )
+        if self.last_activation != _SAME and not self.widths:
+            raise UsageError(
+                "model option 'last_activation' needs a hidden layer, and 'widths' names none"
+            )
 
 
 def lenet(options: LeNetOptions, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """Build convolutional features and a linear head.
+    """Build convolutional features and a head.
 
     Args:
         options: Sizes and kinds of the layers.
@@ -86,7 +110,8 @@ def lenet(options: LeNetOptions, shape: tuple[int, int, int], classes: int) -> n
         height, width = ((side + 2 * padding - options.kernel + 1) // 2 for side in (height, width))
         if min(height, width) < 1:
             raise UsageError(
-                f"pictures of {shape[1]}×{shape[2]} leave nothing after convolution {number}",
+                f"pictures of {shape[1]}×{shape[2]} leave nothing after convolution {number} "
+                "of the model options 'channels' and 'kernel'",
                 "use fewer channels entries, a smaller kernel, or larger pictures",
             )
         features[f"conv{number}"] = nn.Conv2d(
@@ -97,13 +122,16 @@ def lenet(options: LeNetOptions, shape: tuple[int, int, int], classes: int) -> n
         features[f"activation{number}"] = ACTIVATIONS[options.activation]()
         features[f"pool{number}"] = POOLINGS[options.pooling](2)
         channels = out_channels
-    head = linear_head(
-        channels * height * width,
-        options.widths,
-        classes,
+    attention = ATTENTIONS[options.attention]
+    if attention is not None:
+        features["attention"] = attention(channels)
+    hidden = Hidden(
+        widths=options.widths,
         activation=ACTIVATIONS[options.activation],
+        last_activation=ACTIVATIONS.get(options.last_activation),
         dropout=options.dropout,
     )
+    head = HEADS[options.head]((channels, height, width), hidden, classes)
     network = nn.Sequential(OrderedDict(features=nn.Sequential(features), classifier=head))
     return network.apply(_init_xavier) if options.init == "xavier" else network
 
@@ -156,4 +184,12 @@ LENET_CAFFE = Variant(
     ),
     about="the wide LeNet of Caffe's MNIST example, with dropout",
     source="Caffe's examples/mnist/lenet.prototxt; SPEC M7",
+)
+
+LENET5_CONV = Variant(
+    family=lenet,
+    options=LeNetOptions(pad_first=False, head="convolution", last_activation="sigmoid"),
+    pad=2,
+    about="LeNet-5 on 32×32 with C5 as a convolution and a sigmoid after F6",
+    source="LeCun et al. 1998, figure 2, simplified; SPEC M9",
 )

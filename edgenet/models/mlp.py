@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from dataclasses import dataclass
 
 from torch import nn
 
-from edgenet.errors import unknown_name
-from edgenet.models.blocks import at_least_one, linear_head, probability
-from edgenet.models.lenet import ACTIVATIONS
+from edgenet.models.blocks import at_least_one, one_of, probability
+from edgenet.models.heads import Hidden, linear_head
+from edgenet.models.layers import ACTIVATIONS
 from edgenet.models.spec import Variant
 
 
@@ -19,7 +18,8 @@ class MLPOptions:
     """What may vary within the family.
 
     Attributes:
-        activation: ``relu``, ``sigmoid`` or ``tanh``, after every layer but the last.
+        activation: ``relu``, ``sigmoid``, ``tanh`` or ``scaled-tanh``, after every layer but
+            the last.
         widths: Widths of the hidden layers, at least one.
         dropout: Probability of dropping a hidden unit, in [0, 1).
 
@@ -32,8 +32,7 @@ class MLPOptions:
     dropout: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.activation not in ACTIVATIONS:
-            raise unknown_name("activation", self.activation, ACTIVATIONS)
+        one_of("activation", self.activation, ACTIVATIONS)
         at_least_one("widths", self.widths)
         probability("dropout", self.dropout)
 
@@ -46,13 +45,12 @@ def mlp(options: MLPOptions, shape: tuple[int, int, int], classes: int) -> nn.Mo
         shape: Input shape (C, H, W).
         classes: Number of logits.
     """
-    head = linear_head(
-        math.prod(shape),
-        options.widths,
-        classes,
+    hidden = Hidden(
+        widths=options.widths,
         activation=ACTIVATIONS[options.activation],
         dropout=options.dropout,
     )
+    head = linear_head(shape, hidden, classes)
     return nn.Sequential(OrderedDict(classifier=head))
 
 

@@ -106,6 +106,8 @@ class Variant:
             for field in dataclasses.fields(self.options)
         }
         for name, value in overrides.items():
+            if not fields:
+                raise UsageError(f"this model has no options, so none is called {name!r}")
             if name not in fields:
                 raise unknown_name("model option", name, fields)
             fields[name] = _like(name, fields[name], value)

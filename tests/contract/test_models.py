@@ -15,7 +15,7 @@ SPECS = [
         id=f"{name}-{size}",
     )
     for name in names()
-    for channels, size, classes in ((1, (28, 28), 10), (3, (40, 36), 4))
+    for channels, size, classes in ((1, (28, 28), 10), (3, (40, 36), 4), (3, (64, 64), 3))
 ]
 
 
@@ -37,14 +37,40 @@ def test_the_layer_table_agrees_with_the_network_that_runs(spec: ModelSpec) -> N
         return lambda _module, _inputs, output: shapes.update({name: tuple(output.shape[1:])})
 
     for name, module in network.named_modules():
-        if not list(module.children()):
-            module.register_forward_hook(keep(name))
+        module.register_forward_hook(keep(name))
     pad = 2 * variant(spec.name).pad
     network(torch.rand(1, spec.in_channels, spec.image_size[0] + pad, spec.image_size[1] + pad))
     summary = summarise(spec)
     assert {layer.name: layer.output for layer in summary.layers} == {
         name: shapes[name] for name in (layer.name for layer in summary.layers)
     }
+    assert summary.parameters == sum(parameter.numel() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_every_parameter_of_a_model_is_trained(spec: ModelSpec) -> None:
+    """One step: each has a gradient that is a number, and is another tensor afterwards."""
+    torch.manual_seed(0)
+    pad = 2 * variant(spec.name).pad
+    images = torch.randn(4, spec.in_channels, spec.image_size[0] + pad, spec.image_size[1] + pad)
+    network = build(spec).train()
+    before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+    nn.functional.cross_entropy(network(images), torch.arange(4) % spec.classes).backward()
+    torch.optim.SGD(network.parameters(), lr=1.0).step()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert not torch.equal(parameter, before[name]), name
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_model_takes_large_colour_pictures(name: str) -> None:
+    """SPEC T13: 256×256 in three channels. Nothing is computed, so that no size is too large."""
+    spec = ModelSpec(name=name, in_channels=3, image_size=(256, 256), classes=5)
+    summary = summarise(spec)
+    assert summary.layers[-1].output == (5,)
+    with torch.device("meta"):
+        network = build(spec)
     assert summary.parameters == sum(parameter.numel() for parameter in network.parameters())
 
 

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from edgenet.errors import NotPossible
 from edgenet.export.graph import (
     DeployedNetwork,
+    deployed_form,
     deployed_weights,
-    fold_batch_norm,
     reference_logits,
 )
+from edgenet.models.lenet_1998 import TableConv2d
 from edgenet.runner.preprocess import Preprocessing
 from edgenet.verify.parity import compare, relative_bound
 from tests.checkpoints import seeded
@@ -114,7 +115,7 @@ def test_padding_is_of_raw_pixels_so_that_it_is_black() -> None:
 def test_batch_normalisation_is_folded_and_the_answers_stay() -> None:
     """After convolutions with and without bias and after a linear layer."""
     network = seeded(conv_norm)
-    folded = fold_batch_norm(network)
+    folded = deployed_form(network)
     assert not any(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in folded.modules())
     images = torch.randn(30, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -122,11 +123,35 @@ def test_batch_normalisation_is_folded_and_the_answers_stay() -> None:
     assert agreement.passed, agreement.describe()
 
 
+def test_a_layer_is_put_into_its_deployed_form_before_normalisation_is_folded_into_it() -> None:
+    """So that nothing of the form that was trained, nor of the normalisation, is left."""
+    network = seeded(
+        lambda: nn.Sequential(
+            TableConv2d(2, ((0,), (0, 1), (1,)), 3),
+            nn.BatchNorm2d(3),
+            nn.Flatten(),
+        )
+    )
+    with torch.no_grad():
+        for parameter in network[0].parameters():  # type: ignore[index] # a Sequential
+            parameter.uniform_(-1, 1)
+    deployed = deployed_form(network)
+    assert [type(module) for module in deployed.children()] == [
+        nn.Conv2d,
+        nn.Identity,
+        nn.Flatten,
+    ]
+    images = torch.randn(30, 2, 5, 5, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        agreement = compare(network(images).numpy(), deployed(images).numpy(), relative_bound(19))
+    assert agreement.passed, agreement.describe()
+
+
 def test_folding_leaves_the_trained_network_alone() -> None:
     """It may be in use elsewhere, and in training mode."""
     network = seeded(conv_norm).train()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    fold_batch_norm(network)
+    deployed_form(network)
     assert network.training
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
 
@@ -147,7 +172,7 @@ def test_normalisation_that_cannot_be_folded_stays_and_its_numbers_are_kept() ->
 def test_a_network_that_cannot_be_traced_is_refused_with_the_reason() -> None:
     """Only its normalisation is in the way."""
     with pytest.raises(NotPossible, match="cannot be traced"):
-        fold_batch_norm(Branching())
+        deployed_form(Branching())
 
 
 def test_weights_are_named_as_in_the_checkpoint() -> None:
