@@ -52,7 +52,7 @@ COMPARED = ("mlp", "mlp-small", "lenet5", "lenet5-relu", "simple-cnn", "lenet-ca
 ROWS = {
     "default/lenet5-relu": Row(model="lenet5-relu", seeds=5, mark=0.994),
     "default/lenet5": Row(model="lenet5", seeds=5, mark=0.992),
-    "default/simple-cnn": Row(model="simple-cnn", seeds=5, mark=0.995),
+    "default/simple-cnn": Row(model="simple-cnn", mark=0.995),
     "default/teacher": Row(model="teacher", mark=0.9965),
     "fashion/lenet5-relu": Row(model="lenet5-relu", data="fashion-mnist", seeds=5, mark=0.91),
     **{f"comparison/{model}": Row(model=model, recipe="comparison") for model in COMPARED},
