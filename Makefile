@@ -1,6 +1,7 @@
 # make quickstart   set everything up in .venv, then train, export, verify and measure LeNet-5
 # make test         set everything up in .venv, then run the tests
 # make lint         ruff, mypy, the layers, and the Python 3.6 zone
+# make figures      draw docs/figures from a trained run (RUN=FOLDER) and the recorded benchmarks
 #
 # A machine with make and Python 3.10 or newer is enough: make PYTHON=python3.12 picks another one.
 
@@ -24,7 +25,7 @@ PYTHON36 ?= $(shell pyenv prefix 3.6.15 2>/dev/null)/bin/python
 VENV36 := $(VENV)/python36
 export EDGENET_PYTHON36 ?= $(if $(wildcard $(PYTHON36)),$(CURDIR)/$(VENV36)/bin/python)
 
-.PHONY: help quickstart test test-slow format benchmarks clean
+.PHONY: help quickstart test test-slow format benchmarks figures clean
 .PHONY: lint lint-ruff lint-format lint-types lint-layers lint-zone
 .DELETE_ON_ERROR:
 
@@ -61,6 +62,12 @@ ifneq ($(wildcard benchmarks),)
 benchmarks: $(INSTALLED)
 	set -e; for script in benchmarks/[!_]*.py; do $(BIN)/python "$$script"; done
 endif
+
+# A run that is not there yet is trained: the default takes a few minutes.
+RUN ?= runs/train/lenet5-relu
+figures: $(INSTALLED)
+	test -d $(RUN) || $(BIN)/edgenet train
+	$(BIN)/python benchmarks/figures.py $(RUN)
 
 clean:
 	rm -rf $(VENV) build dist edgenet.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -82,6 +82,32 @@ def new_folder_atomically(path: Path, overwrite: bool = False) -> Iterator[Path]
         raise
 
 
+def numbered_folder(parent: Path, name: str, hint: str, exist_ok: bool = False) -> Path:
+    """Make a folder; a name that is taken gets a number.
+
+    Args:
+        parent: Made with its own parents where it is absent.
+        name: Wanted name of the folder.
+        hint: What to do where it cannot be made.
+        exist_ok: Return the folder of that name even if it is there.
+
+    Raises:
+        EdgenetError: It cannot be made.
+    """
+    number = 1
+    while True:
+        path = parent / (name if number == 1 else "{}-{}".format(name, number))
+        try:
+            path.mkdir(parents=True, exist_ok=exist_ok)
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            message = "cannot make the folder {}: {}".format(path, error.strerror)
+            raise EdgenetError(message, hint) from error
+        else:
+            return path
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's content in hexadecimal, reading it in blocks."""
     digest = hashlib.sha256()

@@ -108,6 +108,15 @@ def evaluate(
     runtime: options.Runtime = None,
     threads: options.Threads = 1,
     batch: Annotated[int, typer.Option(metavar="N", help="Pictures at a time.")] = 1000,
+    figures: Annotated[
+        bool, typer.Option("--figures/--no-figures", help="Draw answers, mistakes and classes.")
+    ] = True,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Of the result and figures.", show_default="the run's reports/"
+        ),
+    ] = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
@@ -117,7 +126,14 @@ def evaluate(
 
     with Output(json_mode=json, quiet=quiet) as out:
         arguments = EvaluateArguments(
-            source=source, data=data, split=split, runtime=runtime, threads=threads, batch=batch
+            source=source,
+            data=data,
+            split=split,
+            runtime=runtime,
+            threads=threads,
+            batch=batch,
+            figures=figures,
+            output=output,
         )
         return out.result(evaluate_source(arguments, progress=out.progress), views.evaluation)
 

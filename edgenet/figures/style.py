@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,9 @@ def drawing(width: float, height: float, path: Path) -> Iterator[Any]:
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        # A name in a script that the font lacks is boxes in the PNG and whole in the SVG.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         figure = Figure(figsize=(width, height))
         yield figure
         for suffix in FORMATS:
@@ -56,3 +59,19 @@ def drawing(width: float, height: float, path: Path) -> Iterator[Any]:
             figure.savefig(content, format=suffix.lstrip("."), metadata=stamp)
             with write_atomically(path.with_suffix(suffix)) as file:
                 file.write(content.getvalue())
+            figure.set_layout_engine("none")  # found for the first file, kept for the next
+
+
+def shown(name: str, longest: int) -> str:
+    """Return any name as one printable line, cut to at most so many characters with an ellipsis.
+
+    A dollar sign is escaped: a class may be called ``$5_a$``, which is no formula.
+    """
+    line = "".join(character if character.isprintable() else " " for character in name)
+    line = line if len(line) <= longest else f"{line[: longest - 1]}…"
+    return line.replace("$", r"\$")
+
+
+def percent(share: float, digits: int = 2) -> str:
+    """Return a share as per cent."""
+    return f"{100 * share:.{digits}f} %"

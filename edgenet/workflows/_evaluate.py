@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import logging
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgenet.errors import DataUnavailable, UsageError, unknown_name
+from edgenet.files import numbered_folder, write_text
 from edgenet.progress import ProgressCallback, Step, ignore
 from edgenet.runner.job import MAX_THREADS
 from edgenet.statistics import ClassificationReport, confusion_matrix
 from edgenet.workflows._resolve import Kind, Resolved, resolve
 from edgenet.workflows.classifier import Classifier, open_classifier
 from edgenet.workflows.looks import count_test_looks, note_test_look
+from edgenet.workflows.runs import Run
 
 if TYPE_CHECKING:
-    from edgenet.data import Split
-
-log = logging.getLogger(__name__)
+    from edgenet.data import Dataset, Split
 
 SPLITS = ("train", "validation", "test")
+RESULT_NAME = "result.json"
+_KINDS = {Kind.BUNDLE: "bundle", Kind.GROUP: "group"}
 _NAME_DATA = "name the data set: --data mnist, --data fashion-mnist or --data FOLDER"
 
 
@@ -32,13 +35,18 @@ class EvaluateArguments:
     """What to evaluate, on what.
 
     Attributes:
-        source: A run (its best checkpoint), a checkpoint or a bundle.
+        source: A run (its best checkpoint), a checkpoint, a bundle, or a seed group, whose members
+            answer by the mean of their probabilities.
         data: ``mnist``, ``fashion-mnist`` or a folder; None takes the one that the network was
             trained on, and refuses it if its pictures have changed since.
         split: ``train``, ``validation`` or ``test``.
         runtime: For a bundle, a name of the table of runtimes; None takes the first that fits.
         threads: CPU threads.
         batch: Pictures at a time.
+        figures: Draw samples, right and wrong answers, accuracy by class and confusion.
+        output: Folder of ``result.json`` and the figures; None takes ``reports/eval-<split>`` of
+            the run, with a number where that is taken. Outside a run, or without figures, nothing
+            is written unless a folder is named.
 
     Raises:
         UsageError: A value cannot be.
@@ -50,6 +58,8 @@ class EvaluateArguments:
     runtime: str | None = None
     threads: int = 1
     batch: int = 1000
+    figures: bool = True
+    output: str | Path | None = None
 
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
@@ -66,8 +76,8 @@ class EvaluateResult:
     """What came of it.
 
     Attributes:
-        source: What was evaluated: the checkpoint's file or the bundle's folder.
-        kind: ``checkpoint`` or ``bundle``.
+        source: What was evaluated: the checkpoint's file, or the folder of the bundle or the group.
+        kind: ``checkpoint``, ``bundle`` or ``group``.
         model: Name of the model.
         runtime: What computed.
         threads: CPU threads.
@@ -77,6 +87,8 @@ class EvaluateResult:
         report: Accuracy with its interval, and the figures of every class.
         test_looks: How often this run's test split was looked at, this time included; None outside
             a run or for another split.
+        skipped: Pictures of a folder that could not be read, with reasons; they are in no split.
+        output: Folder of this result and its figures; None where nothing was written.
     """
 
     source: str
@@ -89,11 +101,14 @@ class EvaluateResult:
     digest: str
     report: ClassificationReport
     test_looks: int | None
+    skipped: tuple[tuple[str, str], ...]
+    output: str | None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values by field name, the report's beside the others."""
         fields = {name: value for name, value in vars(self).items() if name != "report"}
-        return {**fields, **self.report.to_json()}
+        skipped = [list(file) for file in self.skipped]
+        return {**fields, "skipped": skipped, **self.report.to_json()}
 
 
 def evaluate(
@@ -108,14 +123,18 @@ def evaluate(
         DataUnavailable: The data are not here, or not those that the network was trained on.
         NotPossible: The runtime is not installed.
         CorruptFile: The checkpoint or the bundle is damaged.
+        EdgenetError: The figures or the log cannot be written.
     """
-    resolved = resolve(arguments.source, accept=(Kind.RUN, Kind.CHECKPOINT, Kind.BUNDLE))
+    accepted = (Kind.RUN, Kind.GROUP, Kind.CHECKPOINT, Kind.BUNDLE)
+    resolved = resolve(arguments.source, accept=accepted)
     runtime, threads = arguments.runtime, arguments.threads
     with open_classifier(resolved, runtime=runtime, threads=threads) as classifier:
-        name, split = _data(arguments, resolved, classifier, progress)
+        name, dataset = _data(arguments, resolved, classifier, progress)
+        split: Split = getattr(dataset, arguments.split)
+        _check_unchanged(arguments, name, split, classifier)
         _check_fit(classifier, split)
-        predictions = _predict(classifier, split, arguments.batch, progress)
-    counts = confusion_matrix(split.labels, predictions, len(classifier.labels))
+        logits = _logits(classifier, split, arguments.batch, progress)
+    counts = confusion_matrix(split.labels, logits.argmax(axis=1), len(classifier.labels))
     report = ClassificationReport.of(counts, classifier.labels)
     run, looks = resolved.run, None
     if run is not None and arguments.split == "test":
@@ -128,9 +147,10 @@ def evaluate(
             n=report.n,
         )
         looks = count_test_looks(run.path)
-    return EvaluateResult(
+    folder = _folder(arguments, run)
+    result = EvaluateResult(
         source=str(classifier.path),
-        kind="bundle" if resolved.kind is Kind.BUNDLE else "checkpoint",
+        kind=_KINDS.get(resolved.kind, "checkpoint"),
         model=classifier.name,
         runtime=classifier.runtime,
         threads=threads,
@@ -139,7 +159,32 @@ def evaluate(
         digest=split.digest,
         report=report,
         test_looks=looks,
+        skipped=tuple((str(file.path), file.reason) for file in dataset.skipped),
+        output=None if folder is None else str(folder),
     )
+    if folder is not None:
+        if arguments.figures:
+            from edgenet.workflows.result_figures import draw_evaluation
+
+            draw_evaluation(
+                folder,
+                model=classifier.name,
+                data=dataset.name,
+                split=split,
+                probabilities=classifier.probabilities(logits),
+            )
+        write_text(folder / RESULT_NAME, json.dumps(result.to_json(), indent=2) + "\n")
+    return result
+
+
+def _folder(arguments: EvaluateArguments, run: Run | None) -> Path | None:
+    """Return where to write; the folder of a run is made, one that was named is made by writing."""
+    if arguments.output is not None:
+        return Path(arguments.output)
+    if run is None or not arguments.figures:
+        return None
+    hint = "evaluate with --no-figures, or name a folder that you may write to: --output DIR"
+    return numbered_folder(run.reports, f"eval-{arguments.split}", hint)
 
 
 def _data(
@@ -147,13 +192,37 @@ def _data(
     resolved: Resolved,
     classifier: Classifier,
     progress: ProgressCallback,
-) -> tuple[str, Split]:
-    """Return the data set's name and the split to evaluate."""
+) -> tuple[str, Dataset]:
+    """Return the data set's name, or its folder, and the data set.
+
+    Raises:
+        UsageError: Nothing says which.
+    """
+    from edgenet.data import load
+
     recorded = _recorded_data(resolved, classifier)
     name = arguments.data or recorded.get("name")
     if name is None:
         raise UsageError(f"{resolved.source} does not say what it was trained on", _NAME_DATA)
-    split = _load(name, arguments.split, recorded, classifier, progress)
+    rule = classifier.preprocessing
+    dataset = load(
+        name,
+        split_seed=int(recorded.get("split_seed", "0")),
+        image_size=(rule.height, rule.width),
+        mode=rule.mode,
+        progress=progress,
+    )
+    return name, dataset
+
+
+def _check_unchanged(
+    arguments: EvaluateArguments, name: str, split: Split, classifier: Classifier
+) -> None:
+    """Refuse, unless the data were named, others than the network was measured on.
+
+    Raises:
+        DataUnavailable: They have changed.
+    """
     wanted = classifier.data.get(arguments.split)
     if arguments.data is None and wanted not in (None, split.digest):
         raise DataUnavailable(
@@ -161,7 +230,6 @@ def _data(
             "was measured on: its pictures, labels or class names have changed",
             f"to evaluate on what is there now, say so: --data {name}",
         )
-    return name, split
 
 
 def _recorded_data(resolved: Resolved, classifier: Classifier) -> dict[str, str]:
@@ -178,29 +246,6 @@ def _recorded_data(resolved: Resolved, classifier: Classifier) -> dict[str, str]
         if source in arguments
     }
     return {**of_run, **classifier.data}
-
-
-def _load(
-    name: str,
-    split: str,
-    recorded: dict[str, str],
-    classifier: Classifier,
-    progress: ProgressCallback,
-) -> Split:
-    from edgenet.data import load
-
-    rule = classifier.preprocessing
-    dataset = load(
-        name,
-        split_seed=int(recorded.get("split_seed", "0")),
-        image_size=(rule.height, rule.width),
-        mode=rule.mode,
-        progress=progress,
-    )
-    if dataset.skipped:
-        log.warning("%d pictures of %s cannot be read and are left out", len(dataset.skipped), name)
-    chosen: Split = getattr(dataset, split)
-    return chosen
 
 
 def _check_fit(classifier: Classifier, split: Split) -> None:
@@ -228,13 +273,13 @@ def _short(names: tuple[str, ...]) -> str:
     return f"{shown}, … ({len(names)})" if len(names) > 5 else shown
 
 
-def _predict(
+def _logits(
     classifier: Classifier, split: Split, batch: int, progress: ProgressCallback
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return the predicted class of every picture, int64 [N]."""
-    predictions = np.empty(len(split), np.int64)
+) -> NDArray[np.float32]:
+    """Return the logits of every picture, float32 [N, K]."""
+    logits = np.empty((len(split), len(classifier.labels)), np.float32)
     for start in range(0, len(split), batch):
         stop = min(start + batch, len(split))
-        predictions[start:stop] = classifier.logits(split.images[start:stop]).argmax(axis=1)
+        logits[start:stop] = classifier.logits(split.images[start:stop])
         progress(Step(task="evaluate", done=stop, total=len(split), unit="picture"))
-    return predictions
+    return logits

@@ -13,6 +13,7 @@ from edgenet.errors import EdgenetError, UsageError
 from edgenet.files import (
     cache_root,
     new_folder_atomically,
+    numbered_folder,
     sha256_of,
     write_atomically,
     write_text,
@@ -119,3 +120,14 @@ def test_caches_lie_where_the_desktop_standard_says(
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_root() == tmp_path / ".cache" / "edgenet"
+
+
+def test_a_numbered_folder_takes_the_next_free_name(tmp_path: Path) -> None:
+    """Nothing that is there is touched, and a place that cannot be is an error with advice."""
+    names = [numbered_folder(tmp_path / "reports", "eval", "hint").name for _ in range(3)]
+    assert names == ["eval", "eval-2", "eval-3"]
+    assert numbered_folder(tmp_path / "reports", "eval", "hint", exist_ok=True).name == "eval"
+    (tmp_path / "file").touch()
+    with pytest.raises(EdgenetError, match="cannot make the folder") as caught:
+        numbered_folder(tmp_path / "file", "eval", "write elsewhere")
+    assert caught.value.hint == "write elsewhere"

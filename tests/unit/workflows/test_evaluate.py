@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,7 @@ def bundle(tmp_path: Path) -> Path:
 
 def test_a_bundles_accuracy_is_the_one_that_its_logits_give(bundle: Path, shapes: Path) -> None:
     """33 of 40: every figure follows from the seven pictures that were mislabelled on purpose."""
-    result = evaluate(EvaluateArguments(source=bundle, data=str(shapes)))
+    result = evaluate(EvaluateArguments(source=bundle, data=str(shapes), figures=False))
     assert (result.report.correct, result.report.n) == (40 - WRONG, 40)
     assert result.report.accuracy == pytest.approx(33 / 40)
     assert (result.kind, result.runtime, result.split) == ("bundle", "onnxruntime", "test")
@@ -66,7 +67,8 @@ def test_a_bundles_accuracy_is_the_one_that_its_logits_give(bundle: Path, shapes
 @pytest.mark.parametrize("batch", [1, 7, 1000])
 def test_the_batch_changes_nothing(bundle: Path, shapes: Path, batch: int) -> None:
     """The last batch is smaller than the others; no picture is lost or counted twice."""
-    result = evaluate(EvaluateArguments(source=bundle, data=str(shapes), batch=batch))
+    arguments = EvaluateArguments(source=bundle, data=str(shapes), batch=batch, figures=False)
+    result = evaluate(arguments)
     assert (result.report.correct, result.report.n) == (40 - WRONG, 40)
 
 
@@ -80,11 +82,12 @@ def test_a_bundle_of_one_fixed_batch_is_given_full_batches(tmp_path: Path, shape
 def test_only_looks_at_the_test_split_of_a_run_are_noted(bundle: Path, shapes: Path) -> None:
     """Validation is there to be looked at; the test set wears out."""
     run = bundle.parent.parent
-    validation = evaluate(EvaluateArguments(source=bundle, data=str(shapes), split="validation"))
+    asked = EvaluateArguments(source=bundle, data=str(shapes), figures=False)
+    validation = evaluate(replace(asked, split="validation"))
     assert validation.test_looks is None
     assert count_test_looks(run) == 0
     for looks in (1, 2):
-        result = evaluate(EvaluateArguments(source=bundle, data=str(shapes)))
+        result = evaluate(asked)
         assert result.test_looks == looks
     line = (run / "test-looks.csv").read_text().splitlines()[1]
     assert line.split(",")[1:3] == ["eval", "bundles/onnx-fp32"]
@@ -96,7 +99,7 @@ def test_a_bundle_outside_a_run_keeps_no_log(tmp_path: Path, shapes: Path) -> No
     bundle = bundles.write_onnx_bundle(tmp_path / "loose")
     before = sorted(bundle.iterdir())
     result = evaluate(EvaluateArguments(source=bundle, data=str(shapes)))
-    assert result.test_looks is None
+    assert (result.test_looks, result.output) == (None, None)
     assert sorted(bundle.iterdir()) == before
 
 
@@ -213,7 +216,7 @@ def test_arguments_check_themselves(values: dict[str, object]) -> None:
 def test_progress_reaches_the_end_and_the_result_is_plain_json(bundle: Path, shapes: Path) -> None:
     """``--json`` prints it, and a bar that stops short looks like a crash."""
     steps: list[Step] = []
-    arguments = EvaluateArguments(source=bundle, data=str(shapes), batch=16)
+    arguments = EvaluateArguments(source=bundle, data=str(shapes), batch=16, figures=False)
     result = evaluate(arguments, progress=steps.append)
     done = [(step.done, step.total) for step in steps if step.task == "evaluate"]
     assert done == [(16, 40), (32, 40), (40, 40)]
@@ -221,3 +224,65 @@ def test_progress_reaches_the_end_and_the_result_is_plain_json(bundle: Path, sha
     assert values["accuracy"] == pytest.approx(33 / 40)
     assert values["source"] == str(bundle)
     assert set(values) >= {"digest", "confusion", "macro", "classes", "test_looks", "runtime"}
+
+
+FIGURES = {
+    f"{name}.{suffix}"
+    for name in ("samples", "predictions", "mistakes", "classes", "confusion")
+    for suffix in ("png", "svg")
+}
+
+
+def test_an_evaluation_of_a_run_is_drawn_into_its_reports(bundle: Path, shapes: Path) -> None:
+    """The folder names the split; a second evaluation does not take the place of the first."""
+    reports = bundle.parent.parent / "reports"
+    arguments = EvaluateArguments(source=bundle, data=str(shapes), split="validation")
+    for name in ("eval-validation", "eval-validation-2"):
+        result = evaluate(arguments)
+        assert result.output == str(reports / name)
+        assert {file.name for file in (reports / name).iterdir()} == {*FIGURES, "result.json"}
+    assert json.loads((reports / name / "result.json").read_text()) == result.to_json()
+    drawing = (reports / name / "mistakes.svg").read_text("utf-8")
+    assert f"tiny on {shapes.name}, validation split: 60 of 60 right" in drawing
+
+
+def test_without_figures_nothing_is_written_unless_a_folder_is_named(
+    bundle: Path, shapes: Path, tmp_path: Path
+) -> None:
+    """Reading a run must not change it when that is what was asked for."""
+    arguments = EvaluateArguments(
+        source=bundle, data=str(shapes), split="validation", figures=False
+    )
+    assert evaluate(arguments).output is None
+    assert not (bundle.parent.parent / "reports").exists()
+    evaluate(replace(arguments, output=tmp_path / "here"))
+    assert [file.name for file in (tmp_path / "here").iterdir()] == ["result.json"]
+
+
+def test_a_bundle_outside_a_run_is_drawn_where_a_folder_is_named(
+    tmp_path: Path, shapes: Path
+) -> None:
+    """The seven mislabelled pictures are the mistakes."""
+    bundle = bundles.write_onnx_bundle(tmp_path / "loose")
+    place = tmp_path / "report"
+    result = evaluate(EvaluateArguments(source=bundle, data=str(shapes), output=place))
+    assert result.output == str(place)
+    assert {file.name for file in place.iterdir()} == {*FIGURES, "result.json"}
+    drawing = (place / "mistakes.svg").read_text("utf-8")
+    assert "33 of 40 right" in drawing
+    assert drawing.count("✗ ") == WRONG
+
+
+def test_files_that_are_no_pictures_are_named_in_the_result(bundle: Path, tmp_path: Path) -> None:
+    """A count alone would not say which ones to mend."""
+    for number, image in enumerate(bundles.pictures(60)):
+        place = tmp_path / "data" / bundles.LABELS[number % 3]
+        place.mkdir(parents=True, exist_ok=True)
+        np.save(place / f"{number:03}.npy", image[0])
+    broken = tmp_path / "data" / "cross" / "broken.png"
+    broken.write_bytes(b"no picture")
+    data = str(tmp_path / "data")
+    result = evaluate(EvaluateArguments(source=bundle, data=data, figures=False))
+    [(path, reason)] = result.skipped
+    assert path == str(broken)
+    assert "not a picture" in reason

@@ -1,4 +1,4 @@
-"""Pictures are drawn without a display and written whole."""
+"""The curves of a training."""
 
 from __future__ import annotations
 
@@ -8,18 +8,7 @@ import numpy as np
 import pytest
 
 from edgenet.figures.curves import training_curves
-
-RECORDS = [
-    {
-        "epoch": epoch,
-        "train_loss": 1 / epoch,
-        "validation_loss": 1.2 / epoch,
-        "train_accuracy": 1 - 0.3 / epoch,
-        "validation_accuracy": 1 - 0.4 / epoch,
-        "lr": 0.01 / epoch,
-    }
-    for epoch in range(1, 6)
-]
+from tests.answers import RECORDS, words_of
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])
@@ -41,3 +30,11 @@ def test_one_perfect_epoch_can_be_drawn(tmp_path: Path) -> None:
     perfect = {**RECORDS[0], "train_accuracy": 1.0, "validation_accuracy": 1.0}
     training_curves([perfect], tmp_path / "a.png", title="perfect")
     assert (tmp_path / "a.png").stat().st_size > 1000
+
+
+def test_the_title_names_the_run_and_its_best_accuracy(tmp_path: Path) -> None:
+    """Of the validation split, which is the one that chooses."""
+    training_curves(RECORDS, tmp_path / "a", title="lenet5 on mnist")
+    words = words_of(tmp_path / "a")
+    assert "lenet5 on mnist: best validation accuracy 92.00 %" in words
+    assert {"loss", "error in %", "learning rate", "train", "validation"} <= set(words)
