@@ -11,15 +11,19 @@ from typing import Annotated
 import typer
 
 from edgenet import __version__
-from edgenet.cli import deployment, measurement, training, using
+from edgenet.cli import deployment, measurement, training, understanding, using
 from edgenet.cli.console import Output
 from edgenet.cli.failures import EXIT_SIGNAL, Failure, explain, interrupted, sigterm_unwinds
 from edgenet.errors import EXIT_FAILED
+from edgenet.training.distributed import follows
 
 _EXIT_CODES = (
     "Exit codes: 0 done, 1 failed, 2 usage, 3 a check failed, 4 the measurement is not valid, "
     "5 not possible here, 6 damaged file, 130 interrupted, 143 terminated."
 )
+
+_OWN_FAILURES = ("internal", "memory")
+"""What befalls one of several processes; of any other failure the first process tells."""
 
 app = typer.Typer(
     name="edgenet",
@@ -30,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (training, deployment, measurement, using):
+for group in (training, deployment, measurement, using, understanding):
     for verb, function in group.VERBS.items():
         app.command(verb, rich_help_panel=group.PANEL, no_args_is_help=False)(function)
 
@@ -78,15 +82,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _mend_streams() -> None:
-    """Let no closed stream and no character that its encoding lacks end a command."""
-    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
-    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    """Let no closed stream and no character that its encoding lacks end a command.
+
+    Of several processes that torchrun started only the first writes.
+    """
+    silent = follows()
+    for name in ("stdout", "stderr"):
+        if silent or getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _fail(failure: Failure, words: Sequence[str]) -> int:
+    if follows() and failure.code in _OWN_FAILURES and sys.__stderr__ is not None:
+        sys.stderr = sys.__stderr__
     Output(json_mode="--json" in words).failure(
         code=failure.code, message=failure.message, hint=failure.hint, trace=failure.trace
     )

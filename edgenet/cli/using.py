@@ -1,4 +1,4 @@
-"""``edgenet predict``, ``inspect``, ``models`` and ``quickstart``."""
+"""``edgenet predict`` and ``edgenet quickstart``."""
 
 from __future__ import annotations
 
@@ -55,49 +55,6 @@ def predict(
         return out.result(result, views.prediction, code)
 
 
-def inspect(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="SOURCE",
-            help="A model's name, a run, a checkpoint or a bundle.",
-            show_default=False,
-        ),
-    ],
-    model_option: options.ModelOption = None,
-    channels: Annotated[
-        int, typer.Option(metavar="C", help="Of the pictures, for a model's name.")
-    ] = 1,
-    image_size: Annotated[
-        int, typer.Option("--imgsz", metavar="PIXELS", help="Side, for a model's name.")
-    ] = 28,
-    classes: Annotated[int, typer.Option(metavar="K", help="Classes, for a model's name.")] = 10,
-    json: options.Json = False,
-    quiet: options.Quiet = False,
-) -> int:
-    """Show a network layer by layer: shapes, parameters, MACs and receptive fields."""
-    from edgenet.workflows import InspectArguments
-    from edgenet.workflows import inspect as inspect_source
-
-    with Output(json_mode=json, quiet=quiet) as out:
-        arguments = InspectArguments(
-            source=source,
-            model_options=options.model_options(model_option),
-            in_channels=channels,
-            image_size=image_size,
-            classes=classes,
-        )
-        return out.result(inspect_source(arguments), views.inspection)
-
-
-def models(json: options.Json = False, quiet: options.Quiet = False) -> int:
-    """List the models that --model takes, with what they cost."""
-    from edgenet.workflows import list_models
-
-    with Output(json_mode=json, quiet=quiet) as out:
-        return out.result(views.Listing("models", list_models()), views.models)
-
-
 def quickstart(
     fast: Annotated[
         bool, typer.Option("--fast", help="Two epochs and short measurements: to see it work.")
@@ -121,9 +78,4 @@ def quickstart(
         return out.result(result, bundle_views.quickstart, code)
 
 
-VERBS = {
-    "predict": predict,
-    "inspect": inspect,
-    "models": models,
-    "quickstart": quickstart,
-}
+VERBS = {"predict": predict, "quickstart": quickstart}

@@ -45,18 +45,30 @@ class InspectResult:
         source: As it was asked for.
         kind: What it turned out to be.
         summary: Layers and totals; None for a bundle of a foreign network.
+        baseline: The network whose parameters are compared with.
+        share_of_baseline: Parameters as a share of its, for the same pictures and classes, from 0
+            up; None without a summary.
         facts: What the checkpoint or the manifest says beside it, as plain JSON values.
     """
 
     source: str
     kind: str
     summary: Summary | None
+    baseline: str
+    share_of_baseline: float | None
     facts: Mapping[str, Any]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         table = self.summary.to_json() if self.summary else None
-        return {"source": self.source, "kind": self.kind, "network": table, "facts": self.facts}
+        return {
+            "source": self.source,
+            "kind": self.kind,
+            "network": table,
+            "baseline": self.baseline,
+            "share_of_baseline": self.share_of_baseline,
+            "facts": self.facts,
+        }
 
 
 def inspect(arguments: InspectArguments) -> InspectResult:
@@ -73,14 +85,16 @@ def inspect(arguments: InspectArguments) -> InspectResult:
     if resolved.kind is not Kind.MODEL and arguments.model_options:
         raise UsageError("model options belong to a model's name; a trained network has its own")
     spec, facts = _read(resolved, arguments)
-    summary = summarise(spec) if spec else None
-    if spec and summary:
-        baseline = summarise(replace(spec, name=_BASELINE, options={})).parameters
-        facts[f"parameters, as a share of {_BASELINE}'s"] = summary.parameters / baseline
+    summary, share = None, None
+    if spec:
+        summary = summarise(spec)
+        share = summary.parameters / summarise(replace(spec, name=_BASELINE, options={})).parameters
     return InspectResult(
         source=arguments.source,
         kind=resolved.kind.value,
         summary=summary,
+        baseline=_BASELINE,
+        share_of_baseline=share,
         facts=facts,
     )
 

@@ -12,7 +12,8 @@ from edgenet.workflows import InspectArguments, inspect, list_models
 def test_lenet5_has_about_a_quarter_of_the_baselines_parameters() -> None:
     """SPEC U2: 61,706 of 235,146."""
     result = inspect(InspectArguments(source="lenet5"))
-    assert result.facts["parameters, as a share of mlp's"] == pytest.approx(61_706 / 235_146)
+    assert result.baseline == "mlp"
+    assert result.share_of_baseline == pytest.approx(61_706 / 235_146)
     assert result.summary is not None
     assert result.to_json()["network"]["parameters"] == 61_706
 
