@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,16 @@ def record(name: str, result: dict[str, Any], *, started: dict[str, Any]) -> Non
     document = {"benchmark": name, "result": result, "conditions": conditions}
     write_text(RESULTS / f"{name}.json", json.dumps(document, indent=1) + "\n")
     print(json.dumps({"benchmark": name, **result}))
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Return the median of ``values`` with the extremes and how many there are."""
+    return {
+        "median": statistics.median(values),
+        "lowest": min(values),
+        "highest": max(values),
+        "n": len(values),
+    }
 
 
 def revision() -> str:

@@ -136,6 +136,7 @@ def member(name: str, seed: int, *, threads: int, project: Path) -> dict[str, An
 def summary(row: Row, members: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the mean over seeds with its interval, and whether the mark is met."""
     accuracies = [member["test_accuracy"] for member in members]
+    taken = [member["cpu_seconds"] for member in members if "cpu_seconds" in member]
     low, high = mean_interval(accuracies)
     return {
         "model": row.model,
@@ -150,9 +151,7 @@ def summary(row: Row, members: list[dict[str, Any]]) -> dict[str, Any]:
         "mark": row.mark,
         "met": None if row.mark is None else high >= row.mark,
         "median_seconds": statistics.median(member["seconds"] for member in members),
-        "median_cpu_seconds": statistics.median(
-            member["cpu_seconds"] for member in members if "cpu_seconds" in member
-        ),
+        "median_cpu_seconds": statistics.median(taken) if taken else None,
         "seeds": members,
     }
 
