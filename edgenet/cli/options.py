@@ -77,6 +77,15 @@ def settings(pairs: Sequence[str] | None) -> dict[str, Any]:
     return changes
 
 
+def factors(pairs: Sequence[str] | None) -> dict[str, Any] | None:
+    """Read the ``PART=FACTOR`` pairs of learning rates; None where there are none.
+
+    Raises:
+        UsageError: A pair has no ``=``, or a part comes twice.
+    """
+    return _pairs(pairs, "learning-rate factor", "features=0.1") or None
+
+
 def _pairs(pairs: Sequence[str] | None, what: str, example: str) -> dict[str, Any]:
     """Read pairs: true, false, numbers, numbers with commas, and names."""
     values: dict[str, Any] = {}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from edgenet.cli import options, views
+from edgenet.cli import train_options as of
 from edgenet.cli.console import Output
 from edgenet.errors import UsageError
 
@@ -19,156 +18,57 @@ PANEL = "Train"
 
 
 def train(
-    run: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[RUN]",
-            help="With --resume: the run to go on with, by default the newest interrupted one.",
-            show_default=False,
-        ),
-    ] = None,
+    run: of.Run = None,
     model: options.Model = None,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|DIR",
-            help="mnist, fashion-mnist, or a folder of class folders of pictures.",
-            show_default="mnist",
-        ),
-    ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="A named recipe.", show_default="default"),
-    ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(metavar="N", help="Passes over the data.", show_default="recipe's")
-    ] = None,
-    batch: Annotated[
-        int | None, typer.Option(metavar="N", help="Images a step.", show_default="recipe's")
-    ] = None,
-    accumulate: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Steps to one update.", show_default="recipe's"),
-    ] = None,
-    lr: Annotated[
-        float | None,
-        typer.Option(metavar="RATE", help="Highest learning rate.", show_default="recipe's"),
-    ] = None,
-    optimizer: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="adam, adamw or sgd.", show_default="recipe's"),
-    ] = None,
-    schedule: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="constant, cosine, exponential, linear, one-cycle, plateau or step.",
-            show_default="recipe's",
-        ),
-    ] = None,
-    weight_decay: Annotated[
-        float | None, typer.Option(metavar="RATE", help="L2 or decoupled.", show_default="recipe's")
-    ] = None,
-    label_smoothing: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SHARE", help="Target spread over all classes.", show_default="recipe's"
-        ),
-    ] = None,
-    augment: Annotated[
-        bool | None,
-        typer.Option(
-            "--augment/--no-augment",
-            help="Turn, shift, scale and shear every picture a little.",
-            show_default="recipe's",
-        ),
-    ] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Stop after N epochs without a better validation accuracy; 0 never stops.",
-            show_default="recipe's",
-        ),
-    ] = None,
-    dtype: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="float32 or bfloat16.", show_default="recipe's"),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Of weights, order, augmentation, dropout.", show_default="0"
-        ),
-    ] = None,
-    split_seed: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="Of the choice of validation pictures.", show_default="0"),
-    ] = None,
-    image_size: Annotated[
-        int | None,
-        typer.Option(
-            "--imgsz",
-            metavar="PIXELS",
-            help="Side to which a folder's pictures are brought.",
-            show_default="chosen from the pictures",
-        ),
-    ] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            "-s",
-            metavar="KEY=VALUE",
-            help="Any value of a recipe, such as warmup=0.2, gamma=0.5 or augmentation.noise=0.1.",
-            show_default=False,
-        ),
-    ] = None,
-    device: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N.", show_default="auto"),
-    ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="CPU threads.", show_default="measured: the fastest"),
-    ] = None,
+    data: of.Data = None,
+    pretrained: of.Pretrained = None,
+    recipe: of.Recipe = None,
+    epochs: of.Epochs = None,
+    batch: of.Batch = None,
+    accumulate: of.Accumulate = None,
+    loss: of.Loss = None,
+    optimizer: of.Optimizer = None,
+    lr: of.Lr = None,
+    lr_factor: of.LrFactor = None,
+    freeze: of.Freeze = None,
+    schedule: of.Schedule = None,
+    weight_decay: of.WeightDecay = None,
+    label_smoothing: of.LabelSmoothing = None,
+    augment: of.Augment = None,
+    patience: of.Patience = None,
+    dtype: of.Dtype = None,
+    seed: of.Seed = None,
+    seeds: of.Seeds = None,
+    split_seed: of.SplitSeed = None,
+    image_size: of.ImageSize = None,
+    setting: of.Setting = None,
+    device: of.Device = None,
+    threads: of.Threads = None,
     model_option: options.ModelOption = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Start from the args.toml of another run; options given here override it.",
-            show_default=False,
-        ),
-    ] = None,
+    config: of.Config = None,
     project: options.Project = Path("runs"),
-    name: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Of the run.", show_default="the model's name"),
-    ] = None,
-    exist_ok: Annotated[
-        bool, typer.Option("--exist-ok", help="Overwrite the run of that name.")
-    ] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an interrupted run, to the same weights.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check the arguments and show them; train nothing.")
-    ] = False,
+    name: of.Name = None,
+    exist_ok: of.ExistOk = False,
+    resume: of.Resume = False,
+    dry_run: of.DryRun = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
     """Train a network; by default LeNet-5 on MNIST, into runs/train/lenet5-relu."""
-    from edgenet.workflows import newest_interrupted, plan_training
+    from edgenet.workflows import newest_interrupted, plan_training, resume_group, train_group
     from edgenet.workflows import resume as resume_run
     from edgenet.workflows import train as train_run
+    from edgenet.workflows.groups import is_group
 
     changes = options.given(
         epochs=epochs,
         batch=batch,
         accumulate=accumulate,
-        lr=lr,
+        loss=loss,
         optimizer=optimizer,
+        lr=lr,
+        lr_factors=options.factors(lr_factor),
+        freeze=freeze,
         schedule=schedule,
         weight_decay=weight_decay,
         label_smoothing=label_smoothing,
@@ -181,6 +81,7 @@ def train(
     asked = options.given(
         model=model,
         data=data,
+        pretrained=pretrained,
         recipe=recipe,
         split_seed=split_seed,
         image_size=image_size,
@@ -191,17 +92,27 @@ def train(
     with Output(json_mode=json, quiet=quiet) as out:
         if resume:
             others = options.given(
-                config=config, name=name, exist_ok=exist_ok or None, dry_run=dry_run or None
+                seeds=seeds,
+                config=config,
+                name=name,
+                exist_ok=exist_ok or None,
+                dry_run=dry_run or None,
             )
             _refuse_with_resume({**asked, **changes, **others})
-            result = resume_run(run or newest_interrupted(project), progress=out.progress)
-            return out.result(result, views.training)
+            path = run or newest_interrupted(project)
+            if is_group(path):
+                return out.result(resume_group(path, progress=out.progress), views.group)
+            return out.result(resume_run(path, progress=out.progress), views.training)
         if run is not None:
             raise UsageError(f"what is {str(run)!r} for?", f"to go on with a run: --resume {run}")
-        arguments = _arguments(config, asked, changes)
+        arguments, recorded_seeds = _arguments(config, asked, changes)
         arguments = replace(arguments, project=project, name=name, exist_ok=exist_ok)
+        seeds = seeds if seeds is not None else recorded_seeds
         if dry_run:
-            return out.result(plan_training(arguments), views.plan)
+            return out.result(plan_training(arguments, seeds=seeds), views.plan)
+        if seeds is not None:
+            group = train_group(arguments, seeds=seeds, progress=out.progress)
+            return out.result(group, views.group)
         return out.result(train_run(arguments, progress=out.progress), views.training)
 
 
@@ -219,16 +130,22 @@ def runs(
 
 def _arguments(
     config: Path | None, asked: dict[str, Any], changes: dict[str, Any]
-) -> TrainArguments:
-    """Lay the options over the configuration file, and both over the defaults."""
+) -> tuple[TrainArguments, int | None]:
+    """Lay the options over the configuration file, and both over the defaults.
+
+    Returns:
+        The arguments, and how many seeds the configuration file asks for, if it does.
+    """
     from edgenet.training.recipe import Augmentation
     from edgenet.training.recipes import HANDWRITING
+    from edgenet.workflows.groups import take_seeds
     from edgenet.workflows.runs import read_toml
     from edgenet.workflows.train_arguments import TrainArguments
 
-    base = TrainArguments()
+    base, seeds = TrainArguments(), None
     if config is not None:
-        base = base.with_config(read_toml(config))
+        values, seeds = take_seeds(read_toml(config))
+        base = base.with_config(values)
         if "recipe" in asked and base.training:
             raise UsageError(
                 f"--recipe {asked['recipe']} has no effect on what {config} says of the training",
@@ -242,7 +159,9 @@ def _arguments(
         changes["augmentation"] = {**before, **changes["augmentation"]}
     if "model_options" in asked:
         asked["model_options"] = {**base.model_options, **asked["model_options"]}
-    return replace(base, **asked, training={**base.training, **changes})
+    if "pretrained" in asked:
+        asked["pretrained_sha256"] = None  # that of another file
+    return replace(base, **asked, training={**base.training, **changes}), seeds
 
 
 def _refuse_with_resume(given: dict[str, Any]) -> None:

@@ -1,15 +1,15 @@
-"""How results look on a terminal: training, evaluation, predictions and networks."""
+"""How results look on a terminal: training, evaluation and predictions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from edgenet.cli.console import Output, Result
 
 if TYPE_CHECKING:
-    from edgenet.workflows import EvaluateResult, InspectResult, ModelRow, PredictResult
+    from edgenet.workflows import EvaluateResult, PredictResult, TrainGroupResult
     from edgenet.workflows.runs import RunRow
     from edgenet.workflows.train_result import TrainResult
 
@@ -50,22 +50,66 @@ def whole(count: int | None) -> str | None:
 
 def training(out: Output, result: TrainResult) -> None:
     """Show what came of training."""
-    for picture, reason in result.skipped:
-        out.warn(f"left out: {picture}: {reason}")
-    if result.skipped:
-        out.warn(f"{len(result.skipped)} files could not be read as pictures and are left out")
+    _left_out(out, result.skipped)
+    processes = f"{result.processes} processes, each " if result.processes > 1 else ""
+    start: dict[str, str] = {}
+    if result.parent:
+        start["started from"] = "{model} on {data}".format(**result.parent)
+        start["started fresh"] = ", ".join(result.started_fresh)
+        start["adapted"] = "; ".join(f"{name}: {how}" for name, how in result.adapted.items())
     out.fields(
         {
             "run": result.path,
             "model": f"{result.model}, {result.parameters:,} parameters",
+            **{name: text for name, text in start.items() if text},
             "epochs": f"{result.epochs} in {result.seconds:.1f} s, best {result.best_epoch}",
-            "device": f"{result.device}, threads {result.threads_reason}",
+            "device": f"{processes}{result.device}, threads {result.threads_reason}",
             "validation accuracy": percent(result.validation_accuracy),
             "test accuracy": accuracy_text(
                 result.test_accuracy, result.test_interval, result.test_correct, result.test_n
             ),
         }
     )
+
+
+def group(out: Output, result: TrainGroupResult) -> None:
+    """Show every member of a seed group, how much they differ, and what they are together."""
+    _left_out(out, result.skipped)
+    n = len(result.members)
+    out.fields(
+        {
+            "run": result.path,
+            "model": f"{n} × {result.model}, {result.parameters:,} parameters each",
+            "device": f"{result.device}, threads {result.threads}",
+            "epochs": f"{sum(row.epochs for row in result.members)} in {result.seconds:.1f} s",
+        }
+    )
+    out.line()
+    out.table(
+        (">seed", ">epochs", ">validation", ">test", "run"),
+        [
+            (
+                row.seed,
+                row.epochs,
+                percent(row.validation_accuracy),
+                percent(row.test_accuracy),
+                row.path,
+            )
+            for row in result.members
+        ],
+    )
+    out.line()
+    for name, split in (("validation", result.validation), ("test", result.test)):
+        low, high = (percent(end) for end in split.interval)
+        out.fields(
+            {
+                f"{name}, mean of {n}": f"{percent(split.mean)} (sd {percent(split.sd)}; "
+                f"95 % interval of the mean {low} to {high})",
+                f"{name}, together": accuracy_text(
+                    split.accuracy, split.accuracy_interval, split.correct, split.n
+                ),
+            }
+        )
 
 
 def plan(out: Output, result: Result) -> None:
@@ -86,7 +130,7 @@ def runs(out: Output, result: Listing[RunRow]) -> None:
         (
             row.path,
             row.state,
-            row.model,
+            row.model if row.members is None else f"{row.members} × {row.model}",
             whole(row.parameters),
             bytes_text(row.weights_bytes),
             row.epochs,
@@ -102,6 +146,7 @@ def runs(out: Output, result: Listing[RunRow]) -> None:
 def evaluation(out: Output, result: EvaluateResult) -> None:
     """Show the figures of an evaluation, by class, and who was taken for whom."""
     report = result.report
+    _left_out(out, result.skipped)
     out.fields(
         {
             "source": result.source,
@@ -109,6 +154,7 @@ def evaluation(out: Output, result: EvaluateResult) -> None:
             "data": f"{result.data} {result.split}, sha256 {result.digest[:12]}",
             "accuracy": accuracy_text(report.accuracy, report.interval, report.correct, report.n),
             "looks at the test set": result.test_looks,
+            "result and figures": result.output,
         }
     )
     out.line()
@@ -151,79 +197,20 @@ def prediction(out: Output, result: PredictResult) -> None:
         out.warn(warning)
 
 
-def models(out: Output, result: Listing[ModelRow]) -> None:
-    """Show the table of models."""
-    out.table(
-        ("model", ">parameters", ">MACs", ">float32", "about"),
-        (
-            (
-                row.name,
-                whole(row.parameters),
-                whole(row.macs),
-                bytes_text(row.float32_bytes),
-                row.about,
-            )
-            for row in result.rows
-        ),
-    )
-
-
-def inspection(out: Output, result: InspectResult) -> None:
-    """Show the layer table with its totals, and what else is known."""
-    out.fields({"source": result.source, "kind": result.kind})
-    network = result.to_json()["network"]
-    if network:
-        out.line()
-        out.table(
-            ("layer", "kind", ">output", ">kernel", ">parameters", ">MACs", ">receptive field"),
-            [_layer(layer) for layer in network["layers"]],
-        )
-        out.line()
-        counts = network["parameters_by_convention"]
-        out.fields(
-            {
-                "parameters": whole(network["parameters"]),
-                **{f"  {convention}": whole(count) for convention, count in counts.items()},
-                "MACs an image": whole(network["macs"]),
-                "float32": bytes_text(network["float32_bytes"]),
-                "longest reduction": whole(network["longest_reduction"]),
-            }
-        )
-    if result.facts:
-        out.line()
-        out.fields({name: _fact(value) for name, value in result.facts.items()})
-
-
 def accuracy_text(accuracy: float, interval: tuple[float, float], correct: int, n: int) -> str:
     """Return an accuracy with its counts and its 95 % interval."""
     low, high = (percent(end) for end in interval)
     return f"{percent(accuracy)} ({correct:,} of {n:,}; 95 % interval {low} to {high})"
 
 
+def _left_out(out: Output, skipped: Sequence[tuple[str, str]]) -> None:
+    """Warn of every file that is no picture, with the reason."""
+    for picture, reason in skipped:
+        out.warn(f"left out: {picture}: {reason}")
+    if skipped:
+        files, are = ("file", "is") if len(skipped) == 1 else ("files", "are")
+        out.warn(f"{len(skipped)} {files} could not be read as pictures and {are} left out")
+
+
 def _share(share: float) -> str:
     return f"{share:.4f}"
-
-
-def _layer(layer: Mapping[str, Any]) -> tuple[object, ...]:
-    return (
-        layer["name"],
-        layer["kind"],
-        _shape(layer["output"]),
-        _shape(layer["kernel"]),
-        whole(layer["parameters"]),
-        whole(layer["macs"]),
-        _shape(layer["receptive_field"]),
-    )
-
-
-def _shape(sizes: Sequence[int] | None) -> str | None:
-    return "×".join(str(size) for size in sizes) if sizes else None
-
-
-def _fact(value: object) -> str:
-    """Return a fact on one line: names before values, lists with commas."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {_fact(inner)}" for name, inner in value.items())
-    if isinstance(value, list | tuple):
-        return ", ".join(_fact(inner) for inner in value)
-    return "–" if value is None else str(value)

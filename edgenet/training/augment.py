@@ -10,8 +10,17 @@ from torch.nn import functional as F
 
 from edgenet.training.recipe import Augmentation
 
+EVERY_ROW = slice(None)
 
-def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generator) -> Tensor:
+
+def augment(
+    images: Tensor,
+    augmentation: Augmentation,
+    generator: torch.Generator,
+    *,
+    whole: int | None = None,
+    own: Tensor | slice = EVERY_ROW,
+) -> Tensor:
     """Mirror, rotate, scale, shear, shift and add noise, differently for every picture.
 
     What moves in from outside is black.
@@ -20,18 +29,24 @@ def augment(images: Tensor, augmentation: Augmentation, generator: torch.Generat
         images: Pixels in [0, 1], float32 [N, C, H, W].
         augmentation: How strong each change may be.
         generator: Source of all randomness, on the device of ``images``.
+        whole: Pictures to draw for, where ``images`` are some of them; None is the number of
+            ``images``.
+        own: Which of the whole ``images`` are.
 
     Returns:
         New pictures of the same shape; ``images`` itself where nothing is asked for.
     """
+    whole = len(images) if whole is None else whole
     if augmentation.moves:
         aspect = images.shape[2] / images.shape[3]
-        transforms = random_affine(len(images), augmentation, generator, aspect=aspect)
-        grid = F.affine_grid(transforms, list(images.shape), align_corners=False)
-        images = F.grid_sample(images, grid, align_corners=False)
+        transforms = random_affine(whole, augmentation, generator, aspect=aspect)
+        if len(images):
+            grid = F.affine_grid(transforms[own], list(images.shape), align_corners=False)
+            images = F.grid_sample(images, grid, align_corners=False)
     if augmentation.noise:
-        noise = torch.randn(images.shape, generator=generator, device=images.device)
-        images = (images + augmentation.noise * noise).clamp_(0, 1)
+        shape = (whole, *images.shape[1:])
+        noise = torch.randn(shape, generator=generator, device=images.device)
+        images = (images + augmentation.noise * noise[own]).clamp_(0, 1)
     return images
 
 

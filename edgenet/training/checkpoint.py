@@ -48,6 +48,7 @@ class Checkpoint:
         records: Epochs behind it.
         best_weights: Parameters and buffers of the best epoch; only in a file to resume from.
         optimizer: The optimizer's tensors; only in a file to resume from.
+        parent: Model, data and digest of the checkpoint that training started from; mostly empty.
     """
 
     spec: ModelSpec
@@ -60,6 +61,7 @@ class Checkpoint:
     records: tuple[EpochRecord, ...] = ()
     best_weights: Mapping[str, Tensor] = field(default_factory=dict)
     optimizer: Mapping[str, Tensor] = field(default_factory=dict)
+    parent: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def probability(self) -> str:
@@ -120,7 +122,8 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         "recipe": dict(checkpoint.recipe),
         "metrics": dict(checkpoint.metrics),
         "records": [record.to_json() for record in checkpoint.records],
-        "tensors_sha256": _digest(tensors),
+        "parent": dict(checkpoint.parent),
+        "tensors_sha256": digest(tensors),
     }
     metadata = {"edgenet": json.dumps(description)}
     with write_atomically(path) as file:
@@ -181,7 +184,7 @@ def _parse(description: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoin
         raise CorruptFile(
             f"schema {description['schema']!r} is not {SCHEMA!r}", "use the edgenet that wrote it"
         )
-    if description["tensors_sha256"] != _digest(tensors):
+    if description["tensors_sha256"] != digest(tensors):
         raise CorruptFile("its tensors are not those that were written", "use another copy of it")
     groups: dict[str, dict[str, Tensor]] = {prefix: {} for prefix in _PREFIXES}
     for key, tensor in tensors.items():
@@ -202,14 +205,15 @@ def _parse(description: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoin
         weights=groups["weights"],
         best_weights=groups["best"],
         optimizer=groups["optimizer"],
+        parent=description.get("parent", {}),
     )
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
+def digest(tensors: Mapping[str, Tensor]) -> str:
     """Return SHA-256 over names, kinds, shapes and contents, in the order of names."""
-    digest = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for name in sorted(tensors):
         tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+        sha256.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        sha256.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return sha256.hexdigest()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from edgenet.errors import EdgenetError
 from edgenet.progress import ProgressCallback, Step
 from edgenet.runner.timing import now_ns
+from edgenet.training.distributed import Ranks
 from edgenet.training.freeze import train_mode
 from edgenet.training.losses import l1_penalty, loss_of
 from edgenet.training.optim import set_rate
@@ -41,6 +42,7 @@ class Epoch:
         optimizer: torch.optim.Optimizer,
         train: Pictures,
         records: list[EpochRecord],
+        ranks: Ranks,
         progress: ProgressCallback,
     ) -> None:
         self.network = network
@@ -50,6 +52,7 @@ class Epoch:
         self.number = len(records)
         self.last = records[-1] if records else None
         self.decays = plateau_decays(records, recipe)
+        self.ranks = ranks
         self.progress = progress
 
     def run(self) -> tuple[float, float, float, float]:
@@ -58,51 +61,63 @@ class Epoch:
         Returns:
             Mean loss, share right, last learning rate, seconds.
         """
-        recipe, device = self.recipe, self.train.images.device
+        recipe, ranks, device = self.recipe, self.ranks, self.train.images.device
         started = reported = now_ns()
         torch.manual_seed(epoch_seed(recipe.seed, self.number, stream=1))
         train_mode(self.network, recipe)
         loss_sum, right = torch.zeros((), device=device), torch.zeros((), device=device)
         steps = math.ceil(len(self.train) / recipe.batch)
-        seen, lr = 0, recipe.lr
-        for step, (inputs, labels) in enumerate(self._batches()):
+        own = seen = 0
+        lr = recipe.lr
+        for step, (inputs, labels, count) in enumerate(self._batches()):
             if step % recipe.accumulate == 0:
                 lr = learning_rate(recipe, epoch=self.number + step / steps, decays=self.decays)
                 group = min(recipe.accumulate, steps - step)
                 self.optimizer.zero_grad(set_to_none=True)
-            loss, logits = backward(self.network, inputs, labels, recipe, share=1 / group)
+            ranks.batch, share = count, len(labels) / count / group
+            loss, logits = backward(self.network, inputs, labels, recipe, share=share)
             if (step + 1) % recipe.accumulate == 0 or step + 1 == steps:
+                ranks.add_gradients(self.network.parameters())
                 set_rate(self.optimizer, lr)
                 self.optimizer.step()
             loss_sum += loss * len(labels)
             right += (logits.argmax(1) == labels).sum()
-            seen += len(labels)
+            own, seen = own + len(labels), seen + count
             now = now_ns()
-            if now - reported > _REPORT_EVERY_NS:
+            if now - reported > _REPORT_EVERY_NS and own:
                 reported = now
-                figures = {"train_loss": loss_sum.item() / seen}
-                figures["train_accuracy"] = right.item() / seen
+                figures = {"train_loss": loss_sum.item() / own}
+                figures["train_accuracy"] = right.item() / own
                 if self.last:
                     figures["validation_loss"] = self.last.validation_loss
                     figures["validation_accuracy"] = self.last.validation_accuracy
                 figures |= {"lr": lr, "images_per_s": seen / (now - started) * 1e9}
                 self.progress(report(recipe, self.number + seen / len(self.train), figures))
-        mean_loss = loss_sum.item() / seen
+        mean_loss = ranks.total(loss_sum).item() / seen
         if not math.isfinite(mean_loss):
             raise diverged(self.number + 1, "loss", mean_loss, recipe)
-        return mean_loss, right.item() / seen, lr, (now_ns() - started) / 1e9
+        return mean_loss, ranks.total(right).item() / seen, lr, (now_ns() - started) / 1e9
 
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the epoch's batches in its own random order: inputs [B, C, H, W] and labels [B]."""
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor, int]]:
+        """Yield the epoch's batches in its own random order, or of each the rows of this process.
+
+        Yields:
+            Inputs [b, C, H, W], labels [b], and B: the rows that all processes have of the batch.
+        """
         device, batch = self.train.images.device, self.recipe.batch
         generator = torch.Generator(device)
         generator.manual_seed(epoch_seed(self.recipe.seed, self.number, stream=0))
         order = torch.randperm(len(self.train), generator=generator, device=device)
         chunk = batch * max(1, CHUNK_IMAGES // batch)
         for rows in order.split(chunk):
-            inputs = self.train.inputs(rows, self.recipe.augmentation, generator)
-            labels = self.train.labels[rows]
-            yield from zip(inputs.split(batch), labels.split(batch), strict=True)
+            own = self.ranks.rows(len(rows), batch)
+            inputs = self.train.inputs(
+                rows[own], self.recipe.augmentation, generator, whole=len(rows), own=own
+            )
+            labels = self.train.labels[rows[own]]
+            counts = [min(batch, len(rows) - start) for start in range(0, len(rows), batch)]
+            lengths = [self.ranks.own(count) for count in counts]
+            yield from zip(inputs.split(lengths), labels.split(lengths), counts, strict=True)
 
 
 def backward(
@@ -112,7 +127,7 @@ def backward(
 
     Args:
         network: In training mode.
-        inputs: float32 [B, C, H, W].
+        inputs: float32 [B, C, H, W]; B is 0 where other processes have all rows of the batch.
         labels: int64 [B].
         recipe: Says the precision, the loss and its penalty.
         share: Weight of this batch in the update.
@@ -122,7 +137,7 @@ def backward(
     """
     with torch.autocast(inputs.device.type, torch.bfloat16, enabled=recipe.dtype == "bfloat16"):
         logits = network(inputs)
-    loss = loss_of(recipe, logits.float(), labels)
+    loss = loss_of(recipe, logits.float(), labels) if len(labels) else logits.float().sum()
     total = loss + recipe.l1 * l1_penalty(network.parameters()) if recipe.l1 else loss
     (total if share == 1 else total * share).backward()
     return loss.detach(), logits.detach()

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from edgenet.errors import EdgenetError, UsageError
 from edgenet.progress import ProgressCallback, ignore
 from edgenet.runner.timing import now_ns
+from edgenet.training.distributed import Ranks
 from edgenet.training.epoch import Epoch, backward, diverged, report
 from edgenet.training.freeze import freeze
 from edgenet.training.losses import LOSSES
@@ -29,6 +30,7 @@ from edgenet.training.state import (
     best_epoch,
     has_run_out_of_patience,
 )
+from edgenet.training.whole_batch import whole_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,13 +45,15 @@ def fit(
     train: Pictures,
     validation: Pictures,
     state: TrainingState | None = None,
+    ranks: Ranks | None = None,
     on_epoch: Callable[[TrainingState], None] = lambda _: None,
     progress: ProgressCallback = ignore,
 ) -> TrainingState:
     """Train ``network`` in place and leave it with the weights of its best epoch.
 
     Given the same recipe, data, device, number of threads and torch, the weights are the same bit
-    for bit, whether or not the run was interrupted between.
+    for bit, whether or not the run was interrupted between. In several processes they are so for
+    the same number of them; :mod:`edgenet.training.distributed` says how far that changes them.
 
     Args:
         network: On the device of the pictures; takes normalised float32 [N, C, H, W].
@@ -57,6 +61,8 @@ def fit(
         train: Pictures to learn from.
         validation: Pictures to choose the best epoch by.
         state: Where an interrupted run stood; it is not changed.
+        ranks: The processes that train this network together; None is this one alone. All of them
+            have the same arguments and end with the same weights.
         on_epoch: Called after every epoch with the state that a resumed run would start from.
         progress: Told how far training is, about ten times a second and after every epoch.
 
@@ -68,6 +74,7 @@ def fit(
             the network has not.
         EdgenetError: The loss is no longer a number.
     """
+    ranks = ranks or Ranks()
     check_batch(recipe, len(train))
     network.to(memory_format=torch.channels_last)
     freeze(network, recipe)
@@ -77,7 +84,11 @@ def fit(
     if state:
         network.load_state_dict(state.weights)
         _restore(optimizer, state.optimizer)
-    with torch.random.fork_rng(devices=[]), pooling_before_relu(network):
+    with (
+        torch.random.fork_rng(devices=[]),
+        pooling_before_relu(network),
+        whole_batch(network, ranks),
+    ):
         while len(records) < recipe.epochs and not has_run_out_of_patience(records, recipe):
             started = now_ns()
             epoch = Epoch(
@@ -86,6 +97,7 @@ def fit(
                 optimizer=optimizer,
                 train=train,
                 records=records,
+                ranks=ranks,
                 progress=progress,
             )
             loss, accuracy, lr, train_s = epoch.run()
@@ -101,6 +113,7 @@ def fit(
                 seconds=(now_ns() - started) / 1e9,
                 images_per_s=len(train) / train_s,
             )
+            record = EpochRecord(**ranks.first_says(record.to_json()))
             if not math.isfinite(record.validation_loss):
                 raise diverged(record.epoch, "validation loss", record.validation_loss, recipe)
             records.append(record)
@@ -135,12 +148,22 @@ def check_batch(recipe: Recipe, pictures: int) -> None:
         )
 
 
-def trial_step(network: nn.Module, recipe: Recipe, train: Pictures) -> Callable[[], None]:
-    """Return a training step on a copy of ``network``, to be timed: it changes nothing else."""
+def trial_step(
+    network: nn.Module, recipe: Recipe, train: Pictures, *, processes: int = 1
+) -> Callable[[], None]:
+    """Return a training step on a copy of ``network``, to be timed: it changes nothing else.
+
+    Args:
+        network: Left as it is.
+        recipe: How to train.
+        train: Pictures of which the first are taken.
+        processes: How many share a batch; the step is on the rows of one.
+    """
     trial = copy.deepcopy(network).to(memory_format=torch.channels_last).train()
     freeze(trial, recipe)
     optimizer = make_optimizer(trial, recipe)
-    inputs, labels = train.inputs(slice(0, recipe.batch)), train.labels[: recipe.batch]
+    rows = slice(0, math.ceil(recipe.batch / processes))
+    inputs, labels = train.inputs(rows), train.labels[rows]
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)

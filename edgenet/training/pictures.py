@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edgenet.training.augment import augment
+from edgenet.training.augment import EVERY_ROW, augment
 
 if TYPE_CHECKING:
     from edgenet.data import Split
@@ -49,6 +49,9 @@ class Pictures:
         rows: Tensor | slice,
         augmentation: Augmentation | None = None,
         generator: torch.Generator | None = None,
+        *,
+        whole: int | None = None,
+        own: Tensor | slice = EVERY_ROW,
     ) -> Tensor:
         """Return pictures as the network takes them: float32, padded, normalised, channels last.
 
@@ -56,11 +59,13 @@ class Pictures:
             rows: Which pictures.
             augmentation: Random changes, before normalisation.
             generator: Source of their randomness.
+            whole: Pictures to draw them for, where ``rows`` are some of these; None is no others.
+            own: Which of the whole ``rows`` are.
         """
         rule = self.preprocessing
         images = self.images[rows].to(torch.float32) / 255
         if augmentation is not None and generator is not None:
-            images = augment(images, augmentation, generator)
+            images = augment(images, augmentation, generator, whole=whole, own=own)
         if rule.pad:
             images = F.pad(images, [rule.pad] * 4)
         mean = images.new_tensor(rule.mean).view(-1, 1, 1)

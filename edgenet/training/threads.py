@@ -38,16 +38,17 @@ class ThreadProbe:
         return f"{self.threads} (probe of a step with {seen})"
 
 
-def choose_threads(step: Callable[[], object]) -> ThreadProbe:
+def choose_threads(step: Callable[[], object], *, processes: int = 1) -> ThreadProbe:
     """Time ``step`` with 1, 2, 4 … threads in turn and choose the fastest.
 
     Takes about half a second. The number of threads is left as it was.
 
     Args:
         step: One training step; called many times, so it must not touch the run that follows.
+        processes: How many train on this machine at once, and share its cores.
     """
     before = torch.get_num_threads()
-    samples: dict[int, list[float]] = {count: [] for count in candidates()}
+    samples: dict[int, list[float]] = {count: [] for count in candidates(processes)}
     try:
         for round_number in range(_ROUNDS + 1):
             for count, times in samples.items():
@@ -61,13 +62,18 @@ def choose_threads(step: Callable[[], object]) -> ThreadProbe:
     return ThreadProbe(threads=min(medians, key=lambda count: medians[count]), step_ms=medians)
 
 
-def candidates() -> list[int]:
-    """Return the numbers of threads worth trying: powers of two up to the cores of this process."""
+def candidates(processes: int = 1) -> list[int]:
+    """Return the numbers of threads worth trying: powers of two up to this process's cores.
+
+    Args:
+        processes: How many share the cores; each tries one thread at least.
+    """
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
-    powers = [1 << exponent for exponent in range(cores.bit_length())]
-    return [count for count in powers if count <= cores]
+    share = max(1, cores // processes)
+    powers = [1 << exponent for exponent in range(share.bit_length())]
+    return [count for count in powers if count <= share]
 
 
 def _round_ms(step: Callable[[], object]) -> float:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edgenet.workflows._bench import BenchArguments, BenchResult, bench
     from edgenet.workflows._evaluate import EvaluateArguments, EvaluateResult, evaluate
+    from edgenet.workflows._explain import ExplainArguments, ExplainResult, explain
     from edgenet.workflows._export import ExportArguments, ExportedBundle, ExportResult, export
     from edgenet.workflows._import_onnx import ImportArguments, ImportResult, import_onnx
     from edgenet.workflows._inspect import (
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
         resume,
         train,
     )
+    from edgenet.workflows._train_group import TrainGroupResult, resume_group, train_group
     from edgenet.workflows._verify import VerifyArguments, VerifyResult, verify
+    from edgenet.workflows.groups import is_group, take_seeds
     from edgenet.workflows.runs import Run, RunRow, list_runs
 
 __all__ = [
@@ -40,6 +43,8 @@ __all__ = [
     "BenchResult",
     "EvaluateArguments",
     "EvaluateResult",
+    "ExplainArguments",
+    "ExplainResult",
     "ExportArguments",
     "ExportResult",
     "ExportedBundle",
@@ -57,15 +62,18 @@ __all__ = [
     "Run",
     "RunRow",
     "TrainArguments",
+    "TrainGroupResult",
     "TrainPlan",
     "TrainResult",
     "VerifyArguments",
     "VerifyResult",
     "bench",
     "evaluate",
+    "explain",
     "export",
     "import_onnx",
     "inspect",
+    "is_group",
     "list_models",
     "list_runs",
     "newest_interrupted",
@@ -74,7 +82,10 @@ __all__ = [
     "quickstart",
     "resolve",
     "resume",
+    "resume_group",
+    "take_seeds",
     "train",
+    "train_group",
     "verify",
 ]
 
@@ -83,6 +94,7 @@ __all__ = [
 _HOMES = {
     "_bench": ("BenchArguments", "BenchResult", "bench"),
     "_evaluate": ("EvaluateArguments", "EvaluateResult", "evaluate"),
+    "_explain": ("ExplainArguments", "ExplainResult", "explain"),
     "_export": ("ExportArguments", "ExportedBundle", "ExportResult", "export"),
     "_import_onnx": ("ImportArguments", "ImportResult", "import_onnx"),
     "_inspect": ("InspectArguments", "InspectResult", "ModelRow", "inspect", "list_models"),
@@ -93,7 +105,9 @@ _HOMES = {
         *("TrainArguments", "TrainPlan", "TrainResult"),
         *("plan_training", "resume", "train"),
     ),
+    "_train_group": ("TrainGroupResult", "resume_group", "train_group"),
     "_verify": ("VerifyArguments", "VerifyResult", "verify"),
+    "groups": ("is_group", "take_seeds"),
     "runs": ("Run", "RunRow", "list_runs"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

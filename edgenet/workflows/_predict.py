@@ -27,7 +27,8 @@ class PredictArguments:
     """What to look at, and with what.
 
     Attributes:
-        source: A run (its best checkpoint), a checkpoint or a bundle.
+        source: A run (its best checkpoint), a checkpoint, a bundle, or a seed group, whose members
+            answer by the mean of their probabilities.
         pictures: Files and folders; ``bytes`` are the content of one picture.
         top_k: How many classes to report a picture, the likeliest first; all at most.
         polarity: ``as-is`` takes pictures as they are and warns of those that look inverted,
@@ -103,7 +104,7 @@ class PredictResult:
     """What the network sees.
 
     Attributes:
-        source: What answered: the checkpoint's file or the bundle's folder.
+        source: What answered: the checkpoint's file, or the folder of the bundle or the group.
         model: Name of the model.
         runtime: What computed.
         predictions: One for every picture, in the order given; folders by name.
@@ -145,7 +146,8 @@ def predict(arguments: PredictArguments, *, progress: ProgressCallback = ignore)
         NotPossible: The runtime, or Pillow, is not installed.
         CorruptFile: The checkpoint or the bundle is damaged.
     """
-    resolved = resolve(arguments.source, accept=(Kind.RUN, Kind.CHECKPOINT, Kind.BUNDLE))
+    accepted = (Kind.RUN, Kind.GROUP, Kind.CHECKPOINT, Kind.BUNDLE)
+    resolved = resolve(arguments.source, accept=accepted)
     pictures = _listed(arguments.pictures)
     rows: list[Prediction] = []
     runtime, threads = arguments.runtime, arguments.threads

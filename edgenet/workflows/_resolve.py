@@ -1,4 +1,4 @@
-"""Tell what a name on the command line means: a run, a checkpoint, a bundle, pictures or a model.
+"""Tell what a name means: a run, a group of them, a checkpoint, a bundle, pictures or a model.
 
 A path is known by its marker file. A bare word is a model's name where no such path exists.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 from edgenet import models
 from edgenet.errors import CorruptFile, UsageError, unknown_name
 from edgenet.runner.manifest import MANIFEST_NAME
+from edgenet.workflows.groups import is_group, member_run, seeds_of
 from edgenet.workflows.runs import ARGUMENTS, Run
 
 # fmt: off
@@ -29,6 +30,7 @@ class Kind(Enum):
     """What a source can be; the value is what people call it."""
 
     RUN = "a run folder"
+    GROUP = "a seed group"
     CHECKPOINT = "a checkpoint"
     BUNDLE = "a bundle"
     PICTURE = "a picture"
@@ -52,8 +54,8 @@ class Resolved:
 
     @property
     def run(self) -> Run | None:
-        """The run that it is or lies in, or None."""
-        if self.kind is Kind.RUN:
+        """The run that it is or lies in, or None; a group is one, too."""
+        if self.kind in (Kind.RUN, Kind.GROUP):
             return Run(self.path)
         if self.kind in (Kind.CHECKPOINT, Kind.BUNDLE):
             grandparent = self.path.absolute().parent.parent
@@ -161,7 +163,7 @@ def _kind_of_folder(path: Path) -> Kind:
     if os.path.lexists(path / MANIFEST_NAME):
         return Kind.BUNDLE
     if (path / ARGUMENTS).is_file():
-        return Kind.RUN
+        return Kind.GROUP if is_group(path) else Kind.RUN
     if Run(path).best.is_file():
         raise CorruptFile(
             f"{path} looks like a run, but its {ARGUMENTS} is missing",
@@ -200,6 +202,8 @@ def _kind_of_file(path: Path) -> Kind:
 
 def _unwanted(resolved: Resolved, accept: tuple[Kind, ...]) -> UsageError:
     message = f"{resolved.source} is {resolved.kind.value}, not {_either(accept)}"
+    if resolved.kind is Kind.GROUP:
+        return UsageError(message, _hint_to_a_member(resolved.path, accept))
     if resolved.kind is Kind.RUN and Kind.BUNDLE in accept:
         bundles = ", ".join(str(bundle) for bundle in resolved.bundles)
         missing = f"make a bundle of it first: edgenet export {resolved.source}"
@@ -208,6 +212,19 @@ def _unwanted(resolved: Resolved, accept: tuple[Kind, ...]) -> UsageError:
         hint = f"train it first: edgenet train --model {resolved.source}"
         return UsageError(message, hint)
     return UsageError(message)
+
+
+def _hint_to_a_member(group: Path, accept: tuple[Kind, ...]) -> str | None:
+    """Say what to name instead of a group where one network is wanted."""
+    members = [member_run(group, seed) for seed in seeds_of(group)]
+    if Kind.RUN in accept or Kind.CHECKPOINT in accept:
+        return f"name one of its members: {', '.join(str(member.path) for member in members)}"
+    if Kind.BUNDLE not in accept:
+        return None
+    bundles = [bundle for run in members for bundle in _folders_with(MANIFEST_NAME, run.bundles)]
+    if bundles:
+        return f"name a bundle of one of its members: {', '.join(map(str, bundles))}"
+    return f"make a bundle of one of its members first: edgenet export {members[0].path}"
 
 
 def _either(kinds: tuple[Kind, ...]) -> str:

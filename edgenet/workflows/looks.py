@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime
 import io
@@ -50,9 +51,9 @@ def note_test_look(
 
 
 def count_test_looks(run: Path) -> int:
-    """Return how often the run's test set was looked at."""
-    try:
-        with (run / LOG_NAME).open(encoding="utf-8", newline="") as file:
-            return sum(1 for _ in csv.DictReader(file))
-    except FileNotFoundError:
-        return 0
+    """Return how often the run's test set was looked at; of a group those of its members, too."""
+    looks = 0
+    for log in (run / LOG_NAME, *run.glob(f"members/*/{LOG_NAME}")):
+        with contextlib.suppress(FileNotFoundError), log.open(encoding="utf-8", newline="") as file:
+            looks += sum(1 for _ in csv.DictReader(file))
+    return looks

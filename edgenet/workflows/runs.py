@@ -16,7 +16,7 @@ from typing import Any
 import tomli_w
 
 from edgenet.errors import CorruptFile, EdgenetError, UsageError
-from edgenet.files import write_text
+from edgenet.files import numbered_folder, write_text
 from edgenet.runner import host
 from edgenet.workflows.looks import LOG_NAME
 
@@ -31,11 +31,12 @@ _STATUS = "status.json"
 _LOCK = ".lock"
 ENVIRONMENT = "env.json"
 HISTORY = "results.csv"
-CURVES = "results.png"
+GROUP = "group.json"
+MEMBERS = "members"
 # All that a run's folder can hold, what says that it is one first.
 _CONTENT = (
-    *(ARGUMENTS, _STATUS, ENVIRONMENT, HISTORY, CURVES, LOG_NAME),
-    *("weights", "bundles", "rejected", "reports"),
+    *(ARGUMENTS, GROUP, _STATUS, ENVIRONMENT, HISTORY, LOG_NAME),
+    *(MEMBERS, "weights", "figures", "bundles", "rejected", "reports"),
 )
 
 
@@ -60,9 +61,19 @@ class Run:
         return self.path / "weights" / "last.safetensors"
 
     @property
+    def figures(self) -> Path:
+        """Folder of the pictures of what came of it."""
+        return self.path / "figures"
+
+    @property
     def bundles(self) -> Path:
         """Folder of the exported bundles."""
         return self.path / "bundles"
+
+    @property
+    def reports(self) -> Path:
+        """Folder of what was measured later."""
+        return self.path / "reports"
 
     def arguments(self) -> dict[str, Any]:
         """Read what the run was asked to do, with every default resolved.
@@ -149,7 +160,7 @@ class Run:
 
     def sweep(self) -> None:
         """Remove the temporary files that a killed process left; only for who works on the run."""
-        for folder in (self.path, self.best.parent):
+        for folder in (self.path, self.best.parent, self.figures):
             for left in folder.glob(".*-*"):
                 if left.is_file():
                     left.unlink()
@@ -176,20 +187,8 @@ def new_run(project: Path, verb: str, name: str, *, exist_ok: bool = False) -> R
         EdgenetError: The folder cannot be made.
     """
     check_name(name)
-    parent = project / verb
-    number = 1
-    while True:
-        path = parent / (name if number == 1 else f"{name}-{number}")
-        try:
-            path.mkdir(parents=True, exist_ok=exist_ok)
-        except FileExistsError:
-            number += 1
-        except OSError as error:
-            raise EdgenetError(
-                f"cannot make the folder {path}: {error.strerror}", "choose another --project"
-            ) from error
-        else:
-            return Run(path)
+    hint = "choose another --project"
+    return Run(numbered_folder(project / verb, name, hint, exist_ok=exist_ok))
 
 
 def check_name(name: str) -> None:
@@ -238,6 +237,8 @@ class RunRow:
         verb: What was run.
         state: ``running``, ``finished``, ``interrupted`` or ``failed``.
         model: Name of the model.
+        members: How many networks a seed group has; None for a run of one. The other figures are
+            then of all of them together.
         parameters: Trainable numbers.
         weights_bytes: Size of the best checkpoint on disk.
         epochs: Epochs done.
@@ -250,6 +251,7 @@ class RunRow:
     verb: str
     state: str
     model: str | None = None
+    members: int | None = None
     parameters: int | None = None
     weights_bytes: int | None = None
     epochs: int | None = None
@@ -276,14 +278,16 @@ def list_runs(project: Path = Path("runs")) -> tuple[RunRow, ...]:
 
 def _row(run: Run) -> RunRow:
     status = run.status()
+    weights = [run.best, *(Run(member).best for member in run.path.glob(f"{MEMBERS}/*"))]
     bundles = sorted(manifest.parent.name for manifest in run.bundles.glob("*/manifest.json"))
     return RunRow(
         path=str(run.path),
         verb=run.path.parent.name,
         state=status["state"],
         model=status.get("model"),
+        members=status.get("members"),
         parameters=status.get("parameters"),
-        weights_bytes=run.best.stat().st_size if run.best.is_file() else None,
+        weights_bytes=sum(file.stat().st_size for file in weights if file.is_file()) or None,
         epochs=status.get("epochs"),
         validation_accuracy=status.get("validation_accuracy"),
         test_accuracy=status.get("test_accuracy"),

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from edgenet.errors import UsageError, unknown_name
-from edgenet.models import DEFAULT, OptionValue
+from edgenet.models import AUTO, OptionValue
 from edgenet.runner.job import MAX_THREADS
 from edgenet.training.recipe import Recipe
 from edgenet.training.recipes import named
 from edgenet.workflows.runs import check_name
+
+_OPTIONAL = ("image_size", "pretrained", "pretrained_sha256")
+_TEXTS = ("model", "data", "pretrained", "pretrained_sha256", "recipe", "device")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +23,17 @@ class TrainArguments:
     """What to train, on what and how.
 
     Attributes:
-        model: Name in the table of models.
+        model: Name in the table of models; ``auto`` takes that of ``pretrained``, with its options,
+            and without one the default model.
         model_options: What differs from that model's own options.
         data: ``mnist``, ``fashion-mnist`` or a folder.
         image_size: Side in pixels to which a folder's pictures are brought; None chooses.
         split_seed: Decides which pictures validate.
+        pretrained: Run or checkpoint to start from. Its weights are taken over as far as they fit
+            the new data, by :mod:`edgenet.training.transfer`; pixels are normalised by the new
+            data, as the recipe says.
+        pretrained_sha256: Of its weights, as a run records it; others are then refused. None takes
+            what is there.
         recipe: Name of a recipe.
         training: Changes to the recipe, by the names of :class:`edgenet.training.recipe.Recipe`.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
@@ -37,11 +46,13 @@ class TrainArguments:
         UsageError: A value cannot be; files and data are looked at only when training starts.
     """
 
-    model: str = DEFAULT
+    model: str = AUTO
     model_options: Mapping[str, OptionValue] = field(default_factory=dict)
     data: str = "mnist"
     image_size: int | None = None
     split_seed: int = 0
+    pretrained: str | None = None
+    pretrained_sha256: str | None = None
     recipe: str = "default"
     training: Mapping[str, Any] = field(default_factory=dict)
     device: str = "auto"
@@ -67,7 +78,7 @@ class TrainArguments:
 
     def to_config(self) -> dict[str, Any]:
         """Return what decides the weights, as the table that ``args.toml`` holds."""
-        optional = {"image_size": self.image_size} if self.image_size is not None else {}
+        optional = {name: getattr(self, name) for name in _OPTIONAL if getattr(self, name)}
         return {
             "model": self.model,
             "data": self.data,
@@ -86,7 +97,7 @@ class TrainArguments:
         Raises:
             UsageError: A name is unknown or a value cannot be.
         """
-        known = {*self.to_config(), "image_size"}
+        known = {*self.to_config(), *_OPTIONAL}
         for key in config:
             if key not in known:
                 raise unknown_name("option in the configuration", key, known)
@@ -96,7 +107,7 @@ class TrainArguments:
         for key, kind in (("split_seed", int), ("threads", int), ("image_size", int)):
             if type(config.get(key, 0)) is not kind:
                 raise UsageError(f"{key} in the configuration must be a whole number")
-        for key in ("model", "data", "recipe", "device"):
+        for key in _TEXTS:
             if not isinstance(config.get(key, ""), str):
                 raise UsageError(f"{key} in the configuration must be a text")
         return replace(self, **config)

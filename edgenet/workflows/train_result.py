@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ class TrainResult:
         threads: CPU threads used.
         threads_reason: How that number came about.
         skipped: Pictures of a folder that could not be read, with reasons.
+        processes: How many trained it together.
+        parent: Model, data and digest of the checkpoint it started from; None for none.
+        started_fresh: Layers that took nothing over from there.
+        adapted: Layers that took something over in another form, and how.
     """
 
     path: Path
@@ -45,6 +50,10 @@ class TrainResult:
     threads: int
     threads_reason: str
     skipped: tuple[tuple[str, str], ...] = ()
+    processes: int = 1
+    parent: Mapping[str, str] | None = None
+    started_fresh: tuple[str, ...] = ()
+    adapted: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values by field name."""

@@ -2,37 +2,51 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgenet.errors import UsageError
 from edgenet.files import write_text
 from edgenet.models import ModelSpec
-from edgenet.progress import ProgressCallback, Step
+from edgenet.progress import ProgressCallback, Step, ignore
+from edgenet.training.distributed import Ranks
 from edgenet.training.recipe import Recipe
+from edgenet.workflows.classifier import as_probabilities
 from edgenet.workflows.looks import note_test_look
-from edgenet.workflows.runs import CURVES, ENVIRONMENT, HISTORY, Run, environment
+from edgenet.workflows.pretrained import Pretrained, first_network, settled
+from edgenet.workflows.runs import ENVIRONMENT, HISTORY, Run, environment
 from edgenet.workflows.train_arguments import TrainArguments
 from edgenet.workflows.train_result import TrainResult
+from edgenet.workflows.train_setup import (
+    check_flips,
+    choose_threads,
+    preprocessing_of,
+    recorded,
+    torch_threads,
+)
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import nn
 
     from edgenet.data import Dataset
     from edgenet.training.checkpoint import Checkpoint
     from edgenet.training.pictures import Pictures
     from edgenet.training.state import TrainingState
+    from edgenet.training.transfer import Transfer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """Everything that training needs, in memory, with every choice made."""
+    """Everything that training needs, in memory, with every choice made.
+
+    Of several processes each has one; the first executes a run and the others follow it.
+    """
 
     arguments: TrainArguments
     recipe: Recipe
@@ -43,31 +57,35 @@ class Session:
     train: Pictures
     validation: Pictures
     threads_reason: str
+    pretrained: Pretrained | None = None
+    transfer: Transfer | None = None
+    ranks: Ranks = field(default_factory=Ranks)
 
     @classmethod
-    def prepare(cls, arguments: TrainArguments, progress: ProgressCallback) -> Session:
+    def prepare(
+        cls, arguments: TrainArguments, progress: ProgressCallback, ranks: Ranks | None = None
+    ) -> Session:
         """Load the data, build the network and choose device and threads; write nothing."""
-        import torch
-
         from edgenet.data import load
-        from edgenet.models import build, variant
-        from edgenet.runner.preprocess import Preprocessing
+        from edgenet.models import variant
         from edgenet.training.device import resolve_device
+        from edgenet.training.freeze import freeze
         from edgenet.training.loop import check_batch
-        from edgenet.training.normalization import mean_and_std
         from edgenet.training.pictures import Pictures
 
+        ranks = ranks or Ranks()
+        arguments, pretrained = settled(arguments)
         recipe = arguments.resolved_recipe()
         row = variant(arguments.model)
         row.with_options(arguments.model_options)
-        device = resolve_device(arguments.device)
+        device = resolve_device(arguments.device, local_rank=ranks.local_rank)
         dataset = load(
             arguments.data,
             split_seed=arguments.split_seed,
             image_size=arguments.image_size,
             progress=progress,
         )
-        _check_flips(recipe, dataset)
+        check_flips(recipe, dataset)
         channels, height, width = dataset.train.images.shape[1:]
         spec = ModelSpec(
             name=arguments.model,
@@ -76,23 +94,12 @@ class Session:
             image_size=(height, width),
             classes=len(dataset.train.class_names),
         )
-        mean, std = mean_and_std(recipe, dataset.mean, dataset.std)
-        preprocessing = Preprocessing(
-            mode="L" if channels == 1 else "RGB",
-            height=height,
-            width=width,
-            resize="stretch",
-            mean=mean,
-            std=std,
-            pad=row.pad,
-            polarity=dataset.polarity,
-        )
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)
-            network = build(spec).to(device)
+        preprocessing = preprocessing_of(dataset, recipe, pad=row.pad)
+        network, transferred = first_network(spec, recipe, dataset.train.class_names, pretrained)
+        freeze(network.to(device), recipe)
         train = Pictures.of(dataset.train, preprocessing, device)
         check_batch(recipe, len(train))
-        threads, reason = _threads(arguments.threads, network, recipe, train)
+        threads, reason = choose_threads(arguments.threads, network, recipe, train, ranks)
         return cls(
             arguments=replace(
                 arguments, data=recorded(arguments.data), device=str(device), threads=threads
@@ -105,36 +112,31 @@ class Session:
             train=train,
             validation=Pictures.of(dataset.validation, preprocessing, device),
             threads_reason=reason,
+            pretrained=pretrained,
+            transfer=transferred,
+            ranks=ranks,
         )
 
     def execute(
         self, run: Run, state: TrainingState | None, progress: ProgressCallback
     ) -> TrainResult:
         """Train in ``run``, from ``state`` where there is one, and report."""
-        from edgenet.figures.curves import training_curves
         from edgenet.training.checkpoint import save
-        from edgenet.training.loop import fit
+        from edgenet.training.losses import LOSSES
+        from edgenet.workflows.result_figures import draw_training
 
         arguments = self.arguments
+        self.ranks.first_says([str(run.path), arguments.threads])
         figures = {"device": arguments.device, "threads": self.threads_reason}
         done = len(state.records) if state else 0
         progress(
             Step(task="train", done=done, total=self.recipe.epochs, unit="epoch", figures=figures)
         )
-        run.write_json(ENVIRONMENT, environment())
+        run.write_json(ENVIRONMENT, {**environment(), **self._origin()})
         status = {"model": arguments.model, "parameters": self._parameters()}
         run.set_status("running", **status, epochs=done)
-        with _torch_threads(arguments.threads):
-            state = fit(
-                self.network,
-                self.recipe,
-                train=self.train,
-                validation=self.validation,
-                state=state,
-                on_epoch=lambda after: self._keep(run, after, status),
-                progress=progress,
-            )
-            correct = self._test_correct()
+        state, logits = self._fit(state, lambda after: self._keep(run, after, status), progress)
+        correct = self._right(logits)
         checkpoint = self._checkpoint(state, best=True)
         n = len(self.dataset.test)
         test = {"correct": correct, "n": n, "digest": self.dataset.test.digest}
@@ -147,8 +149,13 @@ class Session:
             correct=correct,
             n=n,
         )
-        rows = [record.to_json() for record in state.records]
-        training_curves(rows, run.path / CURVES, title=f"{arguments.model} on {self.dataset.name}")
+        draw_training(
+            run.figures,
+            model=arguments.model,
+            dataset=self.dataset,
+            records=[record.to_json() for record in state.records],
+            probabilities=as_probabilities(logits, LOSSES[self.recipe.loss].probability),
+        )
         result = self._result(run, state, correct)
         run.set_status(
             "finished",
@@ -159,6 +166,37 @@ class Session:
             seconds=result.seconds,
         )
         return result
+
+    def follow(self, state: TrainingState | None) -> TrainResult:
+        """Train beside the first process, which alone writes and tells, and report as it does."""
+        path, threads = self.ranks.first_says(None)
+        alike = replace(self, arguments=replace(self.arguments, threads=threads))
+        after, logits = alike._fit(state, lambda _: None, ignore)
+        return alike._result(Run(Path(path)), after, alike._right(logits))
+
+    def _fit(
+        self,
+        state: TrainingState | None,
+        on_epoch: Callable[[TrainingState], None],
+        progress: ProgressCallback,
+    ) -> tuple[TrainingState, NDArray[np.float32]]:
+        """Return the state after training, and the logits [N, K] of the test split."""
+        from edgenet.training.loop import fit
+        from edgenet.training.pictures import Pictures, logits_of
+
+        with torch_threads(self.arguments.threads):
+            after = fit(
+                self.network,
+                self.recipe,
+                train=self.train,
+                validation=self.validation,
+                state=state,
+                ranks=self.ranks,
+                on_epoch=on_epoch,
+                progress=progress,
+            )
+            test = Pictures.of(self.dataset.test, self.train.preprocessing, self.device)
+            return after, logits_of(self.network, test).cpu().numpy()
 
     def _keep(self, run: Run, state: TrainingState, status: Mapping[str, Any]) -> None:
         """Write what an epoch changed, so that nothing before it can be lost."""
@@ -207,13 +245,19 @@ class Session:
             records=tuple(state.records),
             best_weights={} if best else state.best_weights,
             optimizer={} if best else state.optimizer,
+            parent=self.pretrained.identity if self.pretrained else {},
         )
 
-    def _test_correct(self) -> int:
-        from edgenet.training.pictures import Pictures, logits_of
+    def _right(self, logits: NDArray[np.float32]) -> int:
+        """Count the test pictures whose largest logit is that of their class."""
+        return int((logits.argmax(axis=1) == self.dataset.test.labels).sum())
 
-        test = Pictures.of(self.dataset.test, self.train.preprocessing, self.device)
-        return int((logits_of(self.network, test).argmax(1) == test.labels).sum().item())
+    def _origin(self) -> dict[str, Any]:
+        """Return what the environment of a run records of this training beside the machine."""
+        origin: dict[str, Any] = {"processes": self.ranks.size}
+        if self.pretrained and self.transfer:
+            origin["pretrained"] = {**self.pretrained.identity, **asdict(self.transfer)}
+        return origin
 
     def _parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.network.parameters())
@@ -239,56 +283,11 @@ class Session:
             threads=self.arguments.threads,
             threads_reason=self.threads_reason,
             skipped=tuple((str(file.path), file.reason) for file in self.dataset.skipped),
+            processes=self.ranks.size,
+            parent=self.pretrained.identity if self.pretrained else None,
+            started_fresh=self.transfer.fresh if self.transfer else (),
+            adapted=self.transfer.adapted if self.transfer else {},
         )
-
-
-def _check_flips(recipe: Recipe, dataset: Dataset) -> None:
-    """Refuse to mirror pictures that then show another class, or none.
-
-    Raises:
-        UsageError: The recipe mirrors them.
-    """
-    if recipe.augmentation.flip and not dataset.may_flip:
-        raise UsageError(
-            f"a picture of {dataset.name} that is mirrored does not show its class any more",
-            "leave augmentation.flip at 0",
-        )
-
-
-def recorded(data: str) -> str:
-    """Return a data set's name as it is, and a folder so that it is found from any other."""
-    from edgenet.data import names
-
-    return data if data in names() else str(Path(data).resolve())
-
-
-def _threads(wanted: int, network: nn.Module, recipe: Recipe, train: Pictures) -> tuple[int, str]:
-    """Return the number of threads to use, and how it came about."""
-    import torch
-
-    from edgenet.training.loop import trial_step
-    from edgenet.training.threads import choose_threads
-
-    if wanted:
-        return wanted, f"{wanted} (as asked for)"
-    if train.images.device.type != "cpu":
-        return 1, f"1 ({train.images.device} computes)"
-    with torch.random.fork_rng(devices=[]):
-        probe = choose_threads(trial_step(network, recipe, train))
-    return probe.threads, probe.describe()
-
-
-@contextlib.contextmanager
-def _torch_threads(count: int) -> Iterator[None]:
-    """Let torch use ``count`` threads within the block."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:

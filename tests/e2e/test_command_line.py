@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from edgenet.cli import deployment, measurement, training, using
+from edgenet.cli import deployment, measurement, training, understanding, using
 
-VERBS = [verb for group in (training, deployment, measurement, using) for verb in group.VERBS]
+GROUPS = (training, deployment, measurement, understanding, using)
+VERBS = [verb for group in GROUPS for verb in group.VERBS]
 HEAVY = ("torch", "torchvision", "onnx", "onnxruntime", "numpy", "matplotlib", "PIL", "safetensors")
 
 # Runs the command in this interpreter and then says on stderr which modules it took.

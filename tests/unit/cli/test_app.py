@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 import edgenet
-from edgenet.cli import deployment, measurement, training, using
+from edgenet.cli import deployment, measurement, training, understanding, using
 from edgenet.cli.app import main
 from edgenet.training.recipe import Augmentation
 from edgenet.training.recipes import HANDWRITING
 
-VERBS = [verb for group in (training, deployment, measurement, using) for verb in group.VERBS]
+GROUPS = (training, deployment, measurement, understanding, using)
+VERBS = [verb for group in GROUPS for verb in group.VERBS]
 
 
 @pytest.fixture
@@ -127,19 +128,23 @@ def test_a_mistake_ends_with_exit_code_2_and_the_nearest_thing_there_is(
 
 def test_flags_reach_the_recipe_and_the_run(planned: Callable[..., Any]) -> None:
     """Each flag changes one value, and no other."""
-    plain = planned()
+    plain = planned("--data", "fashion-mnist")
     changed = planned(
         *("--model", "lenet5", "-o", "dropout=0.2", "--data", "fashion-mnist", "--epochs", "3"),
         *("--batch", "32", "--lr", "0.01", "--optimizer", "sgd", "--schedule", "step"),
         *("--seed", "7", "--split-seed", "8", "--device", "cpu", "--threads", "2"),
         *("--dtype", "bfloat16", "--patience", "4", "--label-smoothing", "0.1"),
-        *("--weight-decay", "0.5", "--accumulate", "2", "--imgsz", "32"),
+        *("--weight-decay", "0.5", "--accumulate", "2", "--imgsz", "32", "--seeds", "3"),
+        *("--freeze", "features.conv1", "--freeze", "features.conv2"),
+        *("--lr-factor", "features=0.1", "--lr-factor", "classifier.output=2"),
     )
     top = {"model": "lenet5", "data": "fashion-mnist", "split_seed": 8, "device": "cpu"}
-    top |= {"threads": 2, "image_size": 32, "model_options": {"dropout": 0.2}}
+    top |= {"threads": 2, "image_size": 32, "seeds": 3, "model_options": {"dropout": 0.2}}
     training = {"epochs": 3, "batch": 32, "lr": 0.01, "optimizer": "sgd", "schedule": "step"}
     training |= {"seed": 7, "dtype": "bfloat16", "patience": 4, "label_smoothing": 0.1}
     training |= {"weight_decay": 0.5, "accumulate": 2}
+    training |= {"freeze": ["features.conv1", "features.conv2"]}
+    training |= {"lr_factors": {"features": 0.1, "classifier.output": 2.0}}
     assert {key: changed[key] for key in top} == top
     assert {key: changed["training"][key] for key in training} == training
     assert changed["training"]["augmentation"] == plain["training"]["augmentation"]

@@ -19,7 +19,7 @@ LABELS = torch.tensor([0, 2])
 
 def expected(name: str) -> float:
     """Return the loss of the two rows above in plain Python."""
-    rows = []
+    rows: list[float] = []
     for logits, label in zip(LOGITS.tolist(), LABELS.tolist(), strict=True):
         total = sum(math.exp(value) for value in logits)
         shares = [math.exp(value) / total for value in logits]

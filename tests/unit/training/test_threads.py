@@ -15,7 +15,7 @@ def test_the_probe_chooses_the_number_that_was_faster(
     """Ten times longer with two threads means one, and the other way round."""
     clock = [0]
     monkeypatch.setattr(threads, "now_ns", lambda: clock[0])
-    monkeypatch.setattr(threads, "candidates", lambda: [1, 2])
+    monkeypatch.setattr(threads, "candidates", lambda _: [1, 2])
 
     def step() -> None:
         clock[0] += 50_000_000 if torch.get_num_threads() == slow else 5_000_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,61 @@ def test_a_run_without_a_checkpoint_says_how_to_get_one(folder: Path) -> None:
     with pytest.raises(UsageError) as caught:
         _ = resolve(folder / "net").checkpoint
     assert "--resume" in str(caught.value.hint)
+
+
+def make_group(folder: Path) -> Path:
+    """Make a group of two seeds whose members are runs."""
+    make(folder / "args.toml", "seeds = 2\n")
+    members = '[{"seed": 0}, {"seed": 1}]'
+    make(folder / "group.json", f'{{"schema": "edgenet.group/1", "members": {members}}}')
+    for seed in (0, 1):
+        make_run(folder / "members" / f"seed{seed}")
+    return folder
+
+
+def test_a_group_is_no_run_and_its_members_are(folder: Path) -> None:
+    """Each member is all that a run is; looks at the test set by all together are the group's."""
+    group = make_group(folder / "runs" / "train" / "group")
+    assert resolve(group).kind is Kind.GROUP
+    found = resolve(group).run
+    assert found is not None
+    assert found.path == group
+    member = resolve(group / "members" / "seed1")
+    assert member.kind is Kind.RUN
+    assert member.checkpoint == group / "members" / "seed1" / "weights" / "best.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("accept", "hint"),
+    [
+        ((Kind.RUN, Kind.BUNDLE), "name one of its members: g/members/seed0, g/members/seed1"),
+        ((Kind.RUN, Kind.CHECKPOINT), "name one of its members: g/members/seed0, g/members/seed1"),
+        (
+            (Kind.BUNDLE,),
+            "name a bundle of one of its members: "
+            + ", ".join(f"g/members/seed{seed}/bundles/onnx-fp32" for seed in (0, 1)),
+        ),
+        ((Kind.PICTURES,), None),
+    ],
+)
+def test_where_one_network_is_wanted_a_group_names_its_members(
+    folder: Path, accept: tuple[Kind, ...], hint: str | None
+) -> None:
+    """Measured, exported and looked into are networks; a group is several."""
+    make_group(Path("g"))
+    with pytest.raises(UsageError, match="g is a seed group, not") as caught:
+        resolve("g", accept=accept)
+    assert caught.value.hint == hint
+
+
+def test_a_group_without_bundles_says_how_to_get_one(folder: Path) -> None:
+    """Members are exported one by one."""
+    group = make_group(Path("g"))
+    for seed in (0, 1):
+        shutil.rmtree(group / "members" / f"seed{seed}" / "bundles")
+    with pytest.raises(UsageError) as caught:
+        resolve("g", accept=(Kind.BUNDLE,))
+    assert str(caught.value.hint).endswith("edgenet export g/members/seed0")
 
 
 def test_what_the_caller_cannot_use_is_refused_by_both_names(folder: Path) -> None:
