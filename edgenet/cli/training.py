@@ -155,8 +155,10 @@ def _arguments(
         whole = asdict(HANDWRITING if changes.pop("augment") else Augmentation())
         changes["augmentation"] = {**whole, **changes.get("augmentation", {})}
     elif isinstance(changes.get("augmentation"), dict):
-        before = base.resolved_recipe().to_json()["augmentation"]
-        changes["augmentation"] = {**before, **changes["augmentation"]}
+        changes["augmentation"] = {
+            **base.training.get("augmentation", {}),
+            **changes["augmentation"],
+        }
     if "model_options" in asked:
         asked["model_options"] = {**base.model_options, **asked["model_options"]}
     if "pretrained" in asked:

@@ -54,7 +54,10 @@ def alone(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("processes", [1, 2, 3])
+@pytest.mark.parametrize(
+    "processes",
+    [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)],
+)
 def test_several_processes_train_as_one(alone: Path, pictures: Path, processes: int) -> None:
     """One run, one result, and the weights of one process up to the order of additions.
 
@@ -85,6 +88,7 @@ def test_several_processes_train_as_one(alone: Path, pictures: Path, processes: 
         assert record.validation_accuracy == wanted.validation_accuracy
 
 
+@pytest.mark.slow
 def test_a_run_of_several_processes_is_resumed_by_several(alone: Path, pictures: Path) -> None:
     """Ended after its first epoch, it comes to the weights of the undisturbed run."""
     stop = (
@@ -116,6 +120,7 @@ def test_a_mistake_is_told_once_and_every_process_ends_with_its_code(alone: Path
     assert "exitcode  : 2" in mistaken.stderr
 
 
+@pytest.mark.slow
 def test_an_error_in_another_process_is_told_by_the_first(alone: Path, pictures: Path) -> None:
     """Without waiting for the one that has failed."""
     fail = (
@@ -130,6 +135,7 @@ def test_an_error_in_another_process_is_told_by_the_first(alone: Path, pictures:
     assert failed.stderr.count("error: process 1: the disk is not mounted") == 1
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_ends_the_others(alone: Path, pictures: Path) -> None:
     """The run has failed or was interrupted, and can be resumed."""
     die = (

@@ -14,7 +14,7 @@ import edgenet
 from edgenet.cli import deployment, measurement, training, understanding, using
 from edgenet.cli.app import main
 from edgenet.training.recipe import Augmentation
-from edgenet.training.recipes import HANDWRITING
+from edgenet.training.recipes import CLOTHES, HANDWRITING
 
 GROUPS = (training, deployment, measurement, understanding, using)
 VERBS = [verb for group in GROUPS for verb in group.VERBS]
@@ -166,6 +166,8 @@ def test_any_value_of_a_recipe_can_be_set(folder: Path, planned: Callable[..., A
     (folder / "args.toml").write_text("[training.augmentation]\nshift = 0.5\n")
     changed = planned("--config", "args.toml", "-s", "augmentation.noise=0.1")["training"]
     assert (changed["augmentation"]["shift"], changed["augmentation"]["noise"]) == (0.5, 0.1)
+    fashion = planned("--data", "fashion-mnist", "-s", "augmentation.noise=0.1")["training"]
+    assert fashion["augmentation"] == {**asdict(CLOTHES), "noise": 0.1}
     off = planned("--no-augment", "-s", "augmentation.noise=0.1")["training"]["augmentation"]
     assert off == {**asdict(Augmentation()), "noise": 0.1}
 
