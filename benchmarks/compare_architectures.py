@@ -58,13 +58,14 @@ def conditions(rows: Sequence[Mapping[str, Any]], recorded: Mapping[str, Any]) -
     """Return in one paragraph what the figures were measured on."""
     seeds = sorted({row["n"] for row in rows})
     threads = sorted({member["threads"] for row in rows for member in row["seeds"]})
+    revisions = sorted({member["revision"][:7] for row in rows for member in row["seeds"]})
     host = recorded["before"]["host"]
     return (
         f"10 epochs of AdamW 1e-3, batch 64, no augmentation, on MNIST; {_either(seeds)} seeds a "
-        f"row. Seconds are medians over seeds of one training with {_either(threads)} threads, "
+        f"row. Seconds are medians over seeds of one training, threads {_either(threads)}, "
         f"evaluation of every epoch on the validation split included; CPU seconds are those of "
-        f"all threads. {host['cpu']['model']}, {host['logical_cores']} cores, "
-        f"Python {host['python']}, revision {recorded['revision']}."
+        f"all threads. {host['cpu']['model']}, {host['cpu']['logical_cores']} cores, "
+        f"Python {host['python']}, revision {', '.join(revisions)}."
     )
 
 

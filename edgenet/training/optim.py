@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -48,19 +49,10 @@ def _factor(name: str, recipe: Recipe) -> float:
     return recipe.lr_factors[max(matching, key=len)] if matching else 1.0
 
 
-def _adamw(groups: Groups, recipe: Recipe) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(
-        groups,
-        recipe.lr,
-        recipe.betas,
-        recipe.epsilon,
-        weight_decay=recipe.weight_decay,
-        fused=True,
-    )
-
-
-def _adam(groups: Groups, recipe: Recipe) -> torch.optim.Optimizer:
-    return torch.optim.Adam(
+def _adaptive(
+    kind: type[torch.optim.Adam | torch.optim.AdamW], groups: Groups, recipe: Recipe
+) -> torch.optim.Optimizer:
+    return kind(
         groups,
         recipe.lr,
         recipe.betas,
@@ -82,7 +74,7 @@ def _sgd(groups: Groups, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 _OPTIMIZERS: dict[str, Callable[[Groups, Recipe], torch.optim.Optimizer]] = {
-    "adam": _adam,
-    "adamw": _adamw,
+    "adam": functools.partial(_adaptive, torch.optim.Adam),
+    "adamw": functools.partial(_adaptive, torch.optim.AdamW),
     "sgd": _sgd,
 }

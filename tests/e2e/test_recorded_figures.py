@@ -28,7 +28,10 @@ def row(model: str, parameters: int, accuracies: list[float], **changes: Any) ->
         "mark": None,
         "median_seconds": 60.4,
         "median_cpu_seconds": 119.6,
-        "seeds": [{"test_accuracy": accuracy, "threads": 2} for accuracy in accuracies],
+        "seeds": [
+            {"test_accuracy": accuracy, "threads": 2, "revision": "0123abcdef"}
+            for accuracy in accuracies
+        ],
         **changes,
     }
 
@@ -42,8 +45,8 @@ def results(tmp_path: Path) -> Path:
         "comparison/mlp": row("mlp", 235146, [0.976, 0.98]),
         "fashion/lenet5": row("lenet5", 61706, [0.9, 0.91], data="fashion-mnist"),
     }
-    host = {"cpu": {"model": "a processor"}, "logical_cores": 2, "python": "3.11.7"}
-    conditions = {"revision": "0123abc", "before": {"host": host}}
+    host = {"cpu": {"model": "a processor", "logical_cores": 2}, "python": "3.11.7"}
+    conditions = {"before": {"host": host}}
     file = tmp_path / "accuracy.json"
     file.write_text(json.dumps({"result": {"rows": rows}, "conditions": conditions}))
     return file
