@@ -36,7 +36,7 @@ quickstart: $(INSTALLED)
 	$(BIN)/edgenet quickstart
 
 test: $(TEST_READY) $(if $(wildcard $(PYTHON36)),$(VENV36)/.ready)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST_ARGS)
 
 test-slow: $(TEST_READY)
 	$(BIN)/python -m pytest -m "slow and not board" --timeout=3600 $(PYTEST_ARGS)

@@ -102,10 +102,10 @@ def member(name: str, seed: int, *, threads: int, project: Path) -> dict[str, An
     if kept.is_file():
         found: dict[str, Any] = json.loads(kept.read_text("utf-8"))
         return found
-    before = _cpu_seconds()
-    if run.path.is_dir():
+    before, whole = _cpu_seconds(), not run.path.is_dir()
+    if not whole and run.status()["state"] != "finished":
         resume(run.path)
-    else:
+    elif whole:
         train(
             TrainArguments(
                 model=row.model,
@@ -125,7 +125,8 @@ def member(name: str, seed: int, *, threads: int, project: Path) -> dict[str, An
         "parameters": status["parameters"],
         "epochs": status["epochs"],
         "seconds": status["seconds"],
-        "cpu_seconds": _cpu_seconds() - before,
+        # Of a run that an earlier process began, nobody knows all of it.
+        **({"cpu_seconds": _cpu_seconds() - before} if whole else {}),
         "threads": run.arguments()["threads"],
         "revision": revision(),
     }

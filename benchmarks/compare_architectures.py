@@ -81,7 +81,7 @@ def _cells(row: Mapping[str, Any], parameters: int) -> tuple[str, ...]:
         f"{100 * low:.2f} to {100 * high:.2f} %",
         f"{10_000 * (1 - row['mean']):.0f}",
         f"{row['median_seconds']:.0f}",
-        f"{row['median_cpu_seconds']:.0f}",
+        "–" if row["median_cpu_seconds"] is None else f"{row['median_cpu_seconds']:.0f}",
     )
 
 

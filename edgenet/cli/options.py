@@ -13,6 +13,14 @@ from edgenet import models
 from edgenet.errors import UsageError
 from edgenet.models import OptionValue
 
+_TYPED = {
+    "image_size": "imgsz",
+    "lr_factors": "lr_factor",
+    "model_options": "model_option",
+    "pretrained": "from",
+}
+"""Options by the name of their value, where the two differ."""
+
 
 def _model_names() -> list[str]:
     return list(models.names())
@@ -178,4 +186,4 @@ def given(**values: Any) -> dict[str, Any]:
 
 def flags(values: Mapping[str, Any]) -> str:
     """Return names of options as they are typed, for messages."""
-    return ", ".join(f"--{name.replace('_', '-')}" for name in values)
+    return ", ".join(f"--{_TYPED.get(name, name).replace('_', '-')}" for name in values)

@@ -151,14 +151,12 @@ def _arguments(
                 f"--recipe {asked['recipe']} has no effect on what {config} says of the training",
                 "remove its table [training], or leave --recipe out",
             )
+    before = base.training.get("augmentation", {})
     if "augment" in changes:
-        whole = asdict(HANDWRITING if changes.pop("augment") else Augmentation())
-        changes["augmentation"] = {**whole, **changes.get("augmentation", {})}
-    elif isinstance(changes.get("augmentation"), dict):
-        changes["augmentation"] = {
-            **base.training.get("augmentation", {}),
-            **changes["augmentation"],
-        }
+        before = asdict(HANDWRITING if changes.pop("augment") else Augmentation())
+        changes.setdefault("augmentation", {})
+    if isinstance(changes.get("augmentation"), dict):
+        changes["augmentation"] = {**before, **changes["augmentation"]}
     if "model_options" in asked:
         asked["model_options"] = {**base.model_options, **asked["model_options"]}
     if "pretrained" in asked:

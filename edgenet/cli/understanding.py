@@ -9,7 +9,7 @@ import typer
 
 from edgenet.cli import options, understanding_views, views
 from edgenet.cli.console import Output
-from edgenet.errors import EXIT_DONE, EXIT_FAILED
+from edgenet.errors import EXIT_CHECK_FAILED, EXIT_DONE, EXIT_FAILED
 
 PANEL = "Understand"
 
@@ -118,6 +118,7 @@ def explain(
         )
         result = explain_source(arguments, progress=out.progress)
         code = EXIT_FAILED if result.own and result.own.unreadable else EXIT_DONE
+        code = code if result.passed else EXIT_CHECK_FAILED
         return out.result(result, understanding_views.explanation, code)
 
 

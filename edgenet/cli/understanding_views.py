@@ -85,7 +85,7 @@ def explanation(out: Output, result: ExplainResult) -> None:
             f"or of energies to {result.threshold.energy:.2f} nats",
         )
         worst = max(
-            (row for row in result.certainty if not row.known),
+            (row for row in result.certainty if row.known is False),
             key=lambda row: row.accepted_by_confidence,
         )
         out.line(result.finding)

@@ -19,8 +19,9 @@ class Certainty:
     """Two measures of how sure a network is, one value a picture.
 
     Attributes:
-        doubt: 1 − the largest probability, float64 [N]. It is summed from the other classes, so
-            that it is exact where the probability rounds to 1.
+        doubt: 1 − the largest probability, float64 [N]. It is summed from the other classes, or for
+            sigmoid taken from the negated logit, so that it is exact where the probability rounds
+            to 1.
         energy: −log Σ exp(logit), float64 [N], in nats; the lower, the more like what was learned.
     """
 
@@ -28,8 +29,12 @@ class Certainty:
     energy: NDArray[np.float64]
 
     @classmethod
-    def of(cls, logits: NDArray[np.float32]) -> Certainty:
+    def of(cls, logits: NDArray[np.float32], probability: str = "softmax") -> Certainty:
         """Derive both from logits [N, K].
+
+        Args:
+            logits: Of one picture or more.
+            probability: How the network's logits become probabilities: ``softmax`` or ``sigmoid``.
 
         Source:
             Hendrycks, Gimpel 2017, arXiv:1610.02136 (the largest probability); Liu, Wang, Owens,
@@ -38,9 +43,10 @@ class Certainty:
         values = np.sort(logits.astype(np.float64), axis=1)
         raised = np.exp(values - values[:, -1:])
         total = raised.sum(axis=1)
-        return cls(
-            doubt=raised[:, :-1].sum(axis=1) / total, energy=-(values[:, -1] + np.log(total))
-        )
+        doubt = raised[:, :-1].sum(axis=1) / total
+        if probability == "sigmoid":
+            doubt = np.exp(-np.logaddexp(0, values[:, -1]))
+        return cls(doubt=doubt, energy=-(values[:, -1] + np.log(total)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +78,7 @@ class CertaintyRow:
 
     Attributes:
         name: The kind.
-        known: Whether the network was made for it.
+        known: Whether the network was made for it; None where nobody has said.
         n: Pictures looked at.
         mean_confidence: Mean of the largest probability.
         accepted_by_confidence: Share with no more doubt than the threshold.
@@ -81,7 +87,7 @@ class CertaintyRow:
     """
 
     name: str
-    known: bool
+    known: bool | None
     n: int
     mean_confidence: float
     accepted_by_confidence: float
@@ -90,7 +96,7 @@ class CertaintyRow:
 
     @classmethod
     def of(
-        cls, name: str, certainty: Certainty, threshold: Threshold, *, known: bool = False
+        cls, name: str, certainty: Certainty, threshold: Threshold, *, known: bool | None = False
     ) -> CertaintyRow:
         """Sum up the values of one picture or more."""
         return cls(

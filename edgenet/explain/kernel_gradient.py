@@ -125,8 +125,8 @@ def check_layer(network: nn.Module, inputs: Tensor, labels: Tensor) -> LayerChec
         labels: int64 [N].
 
     Returns:
-        None for a network without a convolution, or whose first one is grouped or names its padding
-        in words.
+        None for a network without a convolution, or whose first one is grouped, names its padding
+        in words, or pads with other values than zeros.
 
     Source:
         Higham 2002, Accuracy and stability of numerical algorithms, section 3.1 (γₙ).
@@ -137,7 +137,7 @@ def check_layer(network: nn.Module, inputs: Tensor, labels: Tensor) -> LayerChec
         return None
     name, layer = found
     padding = layer.padding
-    if isinstance(padding, str) or layer.groups > 1:
+    if isinstance(padding, str) or layer.groups > 1 or layer.padding_mode != "zeros":
         return None
     seen: list[Tensor] = []
     handle = layer.register_forward_hook(lambda _module, given, out: seen.extend((given[0], out)))

@@ -44,7 +44,7 @@ def global_average(values: Floats) -> Floats:
     """Return the mean of a map [H, W] as a map [1, 1].
 
     Source:
-        Lin, Chen, Yan 2014, Network in network, arXiv:1312.4400, section 3.2.
+        Lin, Chen, Yan 2013, Network in network, arXiv:1312.4400, section 3.2.
     """
     mean: Floats = values.mean(keepdims=True)
     return mean

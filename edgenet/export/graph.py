@@ -172,9 +172,12 @@ def reference_logits(
 class _LayerTracer(fx.Tracer):
     """Follows the data from layer to layer, and into none of them."""
 
-    def is_leaf_module(self, m: nn.Module, _qualified_name: str) -> bool:
-        """Tell whether ``m`` is a layer: a module without modules within."""
-        return not list(m.children())
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Tell whether ``m`` is a layer: one of PyTorch's own, or a module without modules within.
+
+        Some of PyTorch's own have modules within, such as ``nn.MultiheadAttention``.
+        """
+        return super().is_leaf_module(m, module_qualified_name) or not list(m.children())
 
 
 def _foldable_pairs(network: nn.Module) -> Iterator[tuple[str, str]]:

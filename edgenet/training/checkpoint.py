@@ -65,8 +65,15 @@ class Checkpoint:
 
     @property
     def probability(self) -> str:
-        """How its logits become probabilities: ``softmax`` or ``sigmoid``, by the loss."""
-        return LOSSES[Recipe.from_json(self.recipe).loss].probability
+        """How its logits become probabilities: ``softmax`` or ``sigmoid``, by the loss.
+
+        Raises:
+            CorruptFile: The recipe is none.
+        """
+        try:
+            return LOSSES[Recipe.from_json(self.recipe).loss].probability
+        except UsageError as error:
+            raise CorruptFile(f"the checkpoint's recipe is not valid: {error.message}") from error
 
     def build(self) -> nn.Module:
         """Return the network with these weights, in evaluation mode.
@@ -194,6 +201,10 @@ def _parse(description: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoin
     labels = tuple(str(label) for label in description["labels"])
     if len(labels) != spec.classes:
         raise CorruptFile(f"it has {len(labels)} labels for {spec.classes} classes")
+    description = {"parent": {}, **description}
+    for table in ("data", "recipe", "metrics", "parent"):
+        if not isinstance(description[table], dict):
+            raise CorruptFile(f"{table} in its description is not a table")
     return Checkpoint(
         spec=spec,
         labels=labels,
@@ -205,7 +216,7 @@ def _parse(description: dict[str, Any], tensors: dict[str, Tensor]) -> Checkpoin
         weights=groups["weights"],
         best_weights=groups["best"],
         optimizer=groups["optimizer"],
-        parent=description.get("parent", {}),
+        parent=description["parent"],
     )
 
 

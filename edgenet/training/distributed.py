@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 TIMEOUT_S = 600
 """How long one process waits for another before it takes it for dead."""
 
-_SET_BY_TORCHRUN = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR")
+_SET_BY_TORCHRUN = (
+    *("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"),
+    *("MASTER_ADDR", "MASTER_PORT"),
+)
 _JOINS = itertools.count()
 
 
@@ -154,8 +157,14 @@ def several() -> bool:
 
 
 def follows() -> bool:
-    """Tell whether this process is one of several and not the first, which speaks for all."""
-    return several() and _number("RANK") > 0
+    """Tell whether this process is one of several and not the first, which speaks for all.
+
+    Where the environment is not torchrun's it speaks for itself; :func:`joined` says what is wrong.
+    """
+    try:
+        return several() and _number("RANK") > 0
+    except EdgenetError:
+        return False
 
 
 @contextlib.contextmanager
@@ -175,6 +184,8 @@ def joined() -> Iterator[Ranks]:
     from torch.distributed.distributed_c10d import PrefixStore
     from torch.distributed.rendezvous import rendezvous
 
+    for variable in ("RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_PORT"):
+        _number(variable)
     timeout = timedelta(seconds=TIMEOUT_S)
     with _answering():
         base, rank, size = next(iter(rendezvous("env://", timeout=timeout)))

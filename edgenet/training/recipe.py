@@ -15,6 +15,7 @@ NORMALIZATIONS = ("data", "lenet-1998", "symmetric", "unit")
 OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "exponential", "linear", "one-cycle", "plateau", "step")
 DTYPES = ("float32", "bfloat16")
+_TOO_LARGE = 1 << 64  # a whole number beyond it may not even fit a float
 _TABLES = {
     "normalization": NORMALIZATIONS,
     "loss": LOSSES,
@@ -227,7 +228,9 @@ def _checked(kind: type[Recipe | Augmentation], values: Mapping[str, Any]) -> di
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) < _TOO_LARGE
+    return isinstance(value, float)
 
 
 def _is_pair_of_numbers(value: object) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from edgenet.errors import UsageError, unknown_name
+from edgenet.errors import EdgenetError, UsageError, unknown_name
 from edgenet.explain.activations import first_kernels, record
 from edgenet.explain.certainty import CertaintyRow, Threshold
 from edgenet.explain.kernel_gradient import KernelGradient, LayerCheck, check_layer, demonstrate
@@ -104,6 +104,11 @@ class ExplainResult:
     test_looks: int | None
     finding: str = FINDING
 
+    @property
+    def passed(self) -> bool:
+        """Whether autograd agrees with the sums written out, here and in the network."""
+        return self.kernel_gradient.agrees and (not self.layer_check or self.layer_check.agrees)
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values by field name."""
         return {
@@ -133,6 +138,7 @@ def explain(arguments: ExplainArguments, *, progress: ProgressCallback = ignore)
         DataUnavailable: The data are not here.
         NotPossible: Pillow is not installed, and a picture needs it.
         CorruptFile: The checkpoint is damaged.
+        EdgenetError: The network answers NaN or infinity, or the figures cannot be written.
     """
     resolved = resolve(arguments.source, accept=(Kind.RUN, Kind.CHECKPOINT))
     folder = _folder(arguments, resolved)
@@ -213,7 +219,14 @@ def _look_inside(
     network = checkpoints.load(classifier.path).build()
     shown = material.shown()
     images = np.stack(list(shown.values()))
-    labels = torch.from_numpy(classifier.logits(images).argmax(axis=1))
+    logits = classifier.logits(images)
+    if not np.isfinite(logits).all():
+        raise EdgenetError(
+            f"{classifier.path}: the network's answers are no finite numbers, so there is nothing "
+            "to explain",
+            "train again, with a lower learning rate if the training diverged",
+        )
+    labels = torch.from_numpy(logits.argmax(axis=1))
     pictures = Pictures(
         images=torch.from_numpy(images), labels=labels, preprocessing=classifier.preprocessing
     )

@@ -142,10 +142,10 @@ def resume(path: Path, *, progress: ProgressCallback = ignore) -> TrainResult:
     with joined() as ranks, contextlib.ExitStack() as held:
         with ranks.agreeing():
             if ranks.first:
+                # The others do not ask for the state: that would try the lock at the same time.
                 held.enter_context(run.working())
-            if run.status()["state"] == "finished":
-                raise UsageError(f"{path} is finished: there is nothing to resume")
-            if ranks.first:
+                if run.status()["state"] == "finished":
+                    raise UsageError(f"{path} is finished: there is nothing to resume")
                 run.sweep()
             checkpoint = last_checkpoint(run)
             session = Session.prepare(arguments, progress, ranks)

@@ -67,16 +67,16 @@ def study(
     if material.own:
         images[OWN] = np.stack(list(material.own.values()))
     logits = {name: _logits(classifier, name, kind, progress) for name, kind in images.items()}
-    seen = {name: Certainty.of(values) for name, values in logits.items()}
+    seen = {name: Certainty.of(values, classifier.probability) for name, values in logits.items()}
     threshold = Threshold.of(seen["validation"])
     rows = tuple(
-        CertaintyRow.of(name, certainty, threshold, known=name in KNOWN)
+        CertaintyRow.of(name, certainty, threshold, known=_known(name))
         for name, certainty in seen.items()
     )
     certainty_curves(
         {
             row.name: Sample(
-                known=row.known, doubt=seen[row.name].doubt, energy=seen[row.name].energy
+                known=bool(row.known), doubt=seen[row.name].doubt, energy=seen[row.name].energy
             )
             for row in rows
             if row.name != "validation"
@@ -93,6 +93,11 @@ def study(
         correct=int((logits["test"].argmax(axis=1) == test.labels).sum()),
         n=len(test),
     )
+
+
+def _known(name: str) -> bool | None:
+    """Tell whether the network was made for a kind; the user's own pictures may be any."""
+    return None if name == OWN else name in KNOWN
 
 
 def _logits(
@@ -126,11 +131,12 @@ def _draw_answers(
         rows = golden_rows(len(images[name]), _ACROSS)
         tiles = []
         for image, row in zip(images[name][rows], logits[name][rows], strict=True):
-            doubt = float(Certainty.of(row[np.newaxis]).doubt[0])
+            doubt = float(Certainty.of(row[np.newaxis], classifier.probability).doubt[0])
             accepted = doubt <= threshold.doubt
             label = shown(classifier.labels[int(row.argmax())], _LONGEST_LABEL)
             said = f"{percent(1 - doubt, 1)} {'✓' if accepted else '✗'}"
-            right = None if name == OWN else accepted == (name in KNOWN)
+            known = _known(name)
+            right = None if known is None else accepted == known
             tiles.append(Tile(image=image, caption=(label, said), right=right))
         sections.append(Section(heading=name, tiles=tiles))
     least = percent(1 - threshold.doubt, 1)

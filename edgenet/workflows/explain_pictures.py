@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgenet.data import fashion_mnist, load, mnist_like
-from edgenet.errors import DataUnavailable, UsageError
+from edgenet.errors import CorruptFile, DataUnavailable, UsageError
 from edgenet.export.bundle import golden_rows
 from edgenet.files import cache_root
 from edgenet.progress import ProgressCallback
@@ -133,5 +133,9 @@ def _other(name: str, labels: tuple[str, ...], left_out: list[str]) -> Split | N
                 "Debian's package dataset-fashion-mnist, or evaluate or train on it once online"
             )
             return None
-    test = load(name).test
+    try:
+        test = load(name).test
+    except CorruptFile as error:
+        left_out.append(f"{name} as an unknown data set: {error.message}")
+        return None
     return None if test.class_names == labels else test

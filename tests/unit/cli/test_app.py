@@ -81,6 +81,8 @@ def test_every_verb_has_help_and_takes_json_and_quiet(
         (["train", "--resume", "x", "--epochs", "3"], "cannot take --epochs", "--config"),
         (["train", "--resume", "x", "--dry-run"], "cannot take --dry-run", ""),
         (["train", "--resume", "x", "--exist-ok"], "cannot take --exist-ok", ""),
+        (["train", "--resume", "x", "--from", "y", "--imgsz", "3"], "take --from, --imgsz", ""),
+        (["train", "--augment", "--set", "augmentation=3"], "augmentation takes a table", ""),
         (["train", "--threads", "100000"], "threads must be 0 (choose) to 1024", ""),
         (["eval", "x", "--threads", "100000"], "threads must be at most 1024", ""),
         (["predict", "x", "y", "--threads", "100000"], "threads must be at most 1024", ""),

@@ -23,6 +23,14 @@ def test_doubt_is_exact_where_the_probability_rounds_to_one() -> None:
     assert certainty.doubt == pytest.approx([2 * math.exp(-100), 2 * math.exp(-50)])
 
 
+def test_a_network_with_a_sigmoid_a_class_doubts_by_that() -> None:
+    """Logits 2 and 2 are two sure answers, not an even choice; far above, doubt stays exact."""
+    logits = np.array([[2, 2], [100, -1e4], [-1e4, -1e4]], np.float32)
+    certainty = Certainty.of(logits, "sigmoid")
+    assert certainty.doubt == pytest.approx([1 / (1 + math.exp(2)), math.exp(-100), 1])
+    assert certainty.energy == pytest.approx(Certainty.of(logits).energy)
+
+
 def test_large_logits_do_not_overflow() -> None:
     """Neither way."""
     certainty = Certainty.of(np.array([[1e4, 0], [-1e4, -1e4]], np.float32))

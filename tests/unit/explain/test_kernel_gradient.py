@@ -56,3 +56,10 @@ def test_a_network_without_a_convolution_has_nothing_to_check() -> None:
     """None, not a check that passes."""
     network = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
     assert check_layer(network, torch.rand(1, 1, 2, 2), torch.tensor([0])) is None
+
+
+def test_a_convolution_that_pads_with_other_values_than_zeros_is_not_compared() -> None:
+    """The patches of the formula are padded with zeros, so the two would differ for no defect."""
+    layer = nn.Conv2d(1, 2, 3, padding=1, padding_mode="reflect")
+    network = nn.Sequential(layer, nn.Flatten(), nn.Linear(32, 2)).eval()
+    assert check_layer(network, torch.rand(1, 1, 4, 4), torch.tensor([1])) is None

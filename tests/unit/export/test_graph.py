@@ -175,6 +175,27 @@ def test_a_network_that_cannot_be_traced_is_refused_with_the_reason() -> None:
         deployed_form(Branching())
 
 
+def test_normalisation_is_folded_beside_a_layer_of_pytorch_that_cannot_be_traced() -> None:
+    """Multi-head attention has modules within and branches on its input; nobody looks into it."""
+
+    class Attending(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4)
+            self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+
+        def forward(self, images: Tensor) -> Tensor:
+            values = self.norm(self.conv(images)).flatten(2).transpose(1, 2)
+            attended: Tensor = self.attention(values, values, values)[0]
+            return attended.mean(1)
+
+    network = seeded(Attending)
+    deployed = deployed_form(network)
+    assert isinstance(deployed.get_submodule("norm"), nn.Identity)
+    images = torch.rand(2, 1, 6, 6)
+    torch.testing.assert_close(deployed(images), network(images))
+
+
 def test_weights_are_named_as_in_the_checkpoint() -> None:
     """The deployed network is a wrapper that does not show."""
     deployed = DeployedNetwork(seeded(conv_norm), preprocessing())

@@ -131,6 +131,31 @@ def test_weights_of_another_model_are_refused(checkpoint: Checkpoint, tmp_path: 
         load(tmp_path / "a.safetensors").build()
 
 
+@pytest.mark.parametrize("name", ["data", "recipe", "metrics", "parent"])
+def test_a_description_with_a_number_for_a_table_is_refused(
+    checkpoint: Checkpoint, tmp_path: Path, name: str
+) -> None:
+    """Its digest covers the tensors alone, so the description can be anything."""
+    file = tmp_path / "a.safetensors"
+    save(checkpoint, file)
+    with safetensors.safe_open(file, framework="pt") as read:
+        description = json.loads(read.metadata()["edgenet"])
+        tensors = {key: read.get_tensor(key) for key in read.keys()}  # noqa: SIM118
+    text = json.dumps({**description, name: 3})
+    safetensors.torch.save_file(tensors, file, {"edgenet": text})
+    with pytest.raises(CorruptFile, match=f"{name} in its description is not a table"):
+        load(file)
+
+
+def test_a_checkpoint_of_an_unknown_loss_is_refused_where_it_matters(
+    checkpoint: Checkpoint,
+) -> None:
+    """Without the loss nobody knows how logits become probabilities."""
+    other = dataclasses.replace(checkpoint, recipe={"loss": "hinge"})
+    with pytest.raises(CorruptFile, match="unknown loss 'hinge'"):
+        _ = other.probability
+
+
 def test_a_newer_schema_is_refused(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

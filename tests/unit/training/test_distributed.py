@@ -253,6 +253,11 @@ def test_without_torchrun_a_process_is_alone(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("WORLD_SIZE", "two")
     with pytest.raises(EdgenetError, match="WORLD_SIZE is 'two'"):
         several()
+    assert not follows()  # so that it can say so
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("MASTER_PORT", "x")
+    with pytest.raises(EdgenetError, match="MASTER_PORT is 'x'"), joined():
+        pytest.fail("it joined others")
 
 
 def test_processes_share_the_cores_of_their_machine(monkeypatch: pytest.MonkeyPatch) -> None:

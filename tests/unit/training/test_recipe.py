@@ -46,6 +46,8 @@ from edgenet.training.recipes import TABLE, named
         ({"augmentation": {"rotation": 5}}, "unknown training option 'rotation'"),
         ({"augmentation": {"shift": 2}}, "augmentation shift must be 0 or more and at most 1"),
         ({"augmentation": 5}, "augmentation takes a table"),
+        ({"epochs": 10**400}, "'epochs' cannot be 1000"),
+        ({"lr": 10**400}, "'lr' cannot be 1000"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_name(changes: dict[str, Any], message: str) -> None:

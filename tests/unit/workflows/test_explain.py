@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 from PIL import Image
 
 from edgenet.data import fashion_mnist
-from edgenet.errors import DataUnavailable, UsageError
+from edgenet.errors import DataUnavailable, EdgenetError, UsageError
 from edgenet.explain.certainty import Certainty
 from edgenet.progress import Step
+from edgenet.training import checkpoint as checkpoints
+from edgenet.training.recipe import Recipe
 from edgenet.workflows import ExplainArguments, explain
 from edgenet.workflows._resolve import resolve
 from edgenet.workflows.classifier import open_classifier
@@ -86,8 +89,17 @@ def test_what_could_not_be_done_is_said_with_the_reason(run: Path) -> None:
     assert "dataset-fashion-mnist" in left_out
 
 
-def test_own_pictures_are_explained_as_predict_reads_them(run: Path, tmp_path: Path) -> None:
-    """The unreadable are named, the others have a row of their own."""
+@pytest.mark.parametrize("loss", ["cross-entropy", "bce"])
+def test_own_pictures_are_explained_as_predict_reads_them(
+    run: Path, tmp_path: Path, loss: str
+) -> None:
+    """The unreadable are named, the others have a row of their own, which claims no kind.
+
+    Their probability is that of ``predict``: softmax, or sigmoid after binary cross-entropy.
+    """
+    path = run / "weights" / "best.safetensors"
+    trained = replace(checkpoints.load(path), recipe=Recipe(loss=loss).to_json())
+    checkpoints.save(trained, path)
     Image.fromarray(np.full((40, 50, 3), 200, np.uint8)).save(tmp_path / "light.png")
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnot really")
     pictures = [tmp_path / "light.png", tmp_path / "broken.png"]
@@ -96,8 +108,19 @@ def test_own_pictures_are_explained_as_predict_reads_them(run: Path, tmp_path: P
     assert result.own.unreadable == 1
     assert "broken.png" in (result.own.predictions[1].error or "")
     (own,) = [row for row in result.certainty if row.name == "your pictures"]
-    assert own.n == 1
+    assert (own.n, own.known) == (1, None)
     assert own.mean_confidence == pytest.approx(result.own.predictions[0].top[0].probability)
+
+
+def test_a_network_that_answers_no_numbers_is_refused_before_anything_is_drawn(run: Path) -> None:
+    """A diverged network has no certainty and no scale of grey."""
+    path = run / "weights" / "best.safetensors"
+    trained = checkpoints.load(path)
+    weights = {name: tensor * float("nan") for name, tensor in trained.weights.items()}
+    checkpoints.save(replace(trained, weights=weights), path)
+    with pytest.raises(EdgenetError, match="no finite numbers"):
+        explain(ExplainArguments(source=run, samples=5))
+    assert not (run / "reports").exists()
 
 
 def test_pictures_are_explained_where_the_data_are_gone(

@@ -20,6 +20,7 @@ from edgenet.errors import CorruptFile, DataUnavailable, EdgenetError, UsageErro
 from edgenet.progress import Step
 from edgenet.statistics import mean_interval
 from edgenet.training import checkpoint as checkpoints
+from edgenet.training.distributed import _SET_BY_TORCHRUN
 from edgenet.training.pictures import Pictures, logits_of
 from edgenet.workflows import (
     EvaluateArguments,
@@ -376,7 +377,7 @@ def test_several_processes_do_not_train_a_group(
     arguments: TrainArguments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each would make a group of its own in the same place."""
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR"):
+    for name in _SET_BY_TORCHRUN:
         monkeypatch.setenv(name, "2")
     with pytest.raises(UsageError, match="trained by one process") as caught:
         train_group(arguments, seeds=2)
