@@ -2,8 +2,9 @@
 
 A quantized layer reads its input through a Q/DQ pair of its own and its weight through a DQ, per
 output channel on axis 0. Its bias and its result stay float32; so does all else. That is what
-TensorRT's parser asks for. No two layers share a stored tensor but the zero point of activations:
-onnxruntime does not load such a file in its exact mode (see :mod:`edgenet.compress.execution`).
+TensorRT's parser asks for. No two nodes share a stored tensor but the zero point of activations, so
+a layer that is called twice has its weight twice: onnxruntime does not load a file that shares them
+in its exact mode (see :mod:`edgenet.compress.execution`).
 """
 
 from __future__ import annotations
@@ -111,7 +112,8 @@ class _Writer:
         self._graph = graph
         self._stored = stored
         self._nodes: list[onnx.NodeProto] = []
-        self._constants: dict[tuple[str, str, bytes], onnx.TensorProto] = {}
+        self._constants: list[onnx.TensorProto] = []
+        self._zero_points: dict[tuple[str, int], str] = {}
         values = (*graph.input, *graph.output, *graph.initializer)
         self._taken = {value.name for value in values}
         self._taken.update(name for node in graph.node for name in (node.name, *node.output))
@@ -130,7 +132,7 @@ class _Writer:
         tensors = [tensor for tensor in graph.initializer if tensor.name not in gone]
         for repeated, content in (
             (graph.node, self._nodes),
-            (graph.initializer, [*tensors, *self._constants.values()]),
+            (graph.initializer, [*tensors, *self._constants]),
             (graph.value_info, []),
         ):
             del repeated[:]
@@ -145,9 +147,8 @@ class _Writer:
     def _quantize(self, node: onnx.NodeProto, layer: WeightedNode, steps: LayerSteps) -> None:
         """Put Q and DQ before the input of a node, and DQ before its weight."""
         name, entrance = layer.layer, steps.input
-        zero = np.dtype(entrance.dtype).type(entrance.zero_point)
         scale = self._constant(f"{name}.input_scale", np.float32(entrance.scale))
-        zero_point = self._constant("zero_point", zero)
+        zero_point = self._zero_point(entrance)
         integers = self._node("QuantizeLinear", name, [layer.input, scale, zero_point])
         node.input[0] = self._node("DequantizeLinear", name, [integers, scale, zero_point])
         node.input[1] = self._weight(layer, steps.weight)
@@ -177,13 +178,19 @@ class _Writer:
         self._nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
         return name
 
+    def _zero_point(self, steps: Steps) -> str:
+        """Store the zero point of an activation, once for all that have the same."""
+        key = (steps.dtype, steps.zero_point)
+        if key not in self._zero_points:
+            zero = np.dtype(steps.dtype).type(steps.zero_point)
+            self._zero_points[key] = self._constant("zero_point", zero)
+        return self._zero_points[key]
+
     def _constant(self, wanted: str, content: Any) -> str:
-        """Store a tensor once, under a name like ``wanted``; return its name."""
-        array = np.asarray(content)
-        key = (wanted, array.dtype.str, array.tobytes())
-        if key not in self._constants:
-            self._constants[key] = numpy_helper.from_array(array, self._new_name(wanted))
-        return self._constants[key].name
+        """Store a tensor under a name like ``wanted``; return its name."""
+        name = self._new_name(wanted)
+        self._constants.append(numpy_helper.from_array(np.asarray(content), name))
+        return name
 
     def _new_name(self, wanted: str) -> str:
         name, number = wanted, 1

@@ -6,6 +6,7 @@ deviates from it is refused by some parsers, and by others silently computed wro
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ Rule = Literal[
 """What can be wrong: the name of the rule that is broken."""
 
 _LAYERS = ("Conv", "Gemm", "MatMul")
+_NUMBER = re.compile(r"_\d+$")
+_COPY = re.compile(r"\.weight(_\d+)?$")  # a layer that is called twice has its weight twice
 _FOREIGN_FORMS = ("ConvInteger", "MatMulInteger", "QGemm", "QLinearConv", "QLinearMatMul")
 
 
@@ -140,7 +143,7 @@ class _Reader:
             if content.dtype.kind == "f":
                 content = _rounded(content, scales)
             yield QuantizedLayer(
-                name=self._source(weight).removesuffix(".weight"),
+                name=_COPY.sub("", self._source(weight)),
                 input_scale=float(scale),
                 input_zero_point=int(zero),
                 input_dtype=str(zero.dtype),
@@ -249,7 +252,7 @@ def _wrong_weights(
 ) -> Iterator[Violation]:
     wanted = {layer.name: layer.weight for layer in parent.layers}
     for layer in layers:
-        weight = wanted.get(layer.name)
+        weight = wanted.get(layer.name, wanted.get(_NUMBER.sub("", layer.name)))
         place = f"layer {layer.name!r}"
         if weight is None or weight.shape != layer.weight.shape:
             yield Violation(rule="weight", place=place, detail="the parent has no such weight")

@@ -10,6 +10,8 @@ from onnx import TensorProto, helper, numpy_helper
 SHAPE = (1, 8, 6)  # C, H, W
 CLASSES = 4
 LAYERS = ("conv", "left", "right", "hidden", "plain", "output")
+CREST = 16
+"""Largest over root-mean-square value that weights and activations of sane networks stay below."""
 OPSET, IR = 21, 10  # the first in which onnx's reference evaluator has Q and DQ
 
 
@@ -73,3 +75,13 @@ def pictures(n: int = 60, seed: int = 0) -> NDArray[np.uint8]:
     draw = np.random.Generator(np.random.PCG64(seed))
     brightness = draw.uniform(0.2, 1, (n, 1, 1, 1))
     return (draw.integers(0, 256, (n, *SHAPE)) * brightness).astype(np.uint8)
+
+
+def sqnr_floor_db(nodes: int) -> float:
+    """Return the SQNR that rounding to 8 bits leaves after this many nodes in a row.
+
+    A value rounded to steps of max/127 has the error power (max/127)²/12, and so an SQNR of
+    12·127² over the crest factor squared. Every node rounds an input and a weight, and the errors
+    of 2·nodes roundings add up in power.
+    """
+    return 10 * float(np.log10(12 * 127**2 / CREST**2 / (2 * nodes)))

@@ -17,26 +17,14 @@ from edgenet.compress.ranges import observe
 from edgenet.compress.scheme import SCHEMES, Scheme
 from edgenet.compress.sensitivity import sqnr_db
 from edgenet.errors import NotPossible, UsageError
-from edgenet.verify.qdq import quantized_layers, violations
-from tests.unit.compress.graphs import LAYERS, classifier, content, pictures
+from edgenet.export.onnx_weights import weights_of
+from edgenet.verify.qdq import quantized_layers, violations, weight_violations
+from tests.unit.compress.graphs import LAYERS, classifier, content, pictures, sqnr_floor_db
 
 MODEL = content()
 CALIBRATION = pictures(60)
 OTHERS = pictures(200, seed=1)
 INT8 = quantize(MODEL, CALIBRATION, Scheme())
-
-CREST = 16
-"""Largest over root-mean-square value that weights and activations of sane networks stay below."""
-
-
-def sqnr_floor_db(nodes: int) -> float:
-    """Return the SQNR that rounding to 8 bits leaves after this many nodes in a row.
-
-    A value rounded to steps of max/127 has the error power (max/127)²/12, and so an SQNR of
-    12·127² over the crest factor squared. Every node rounds an input and a weight, and the errors
-    of 2·nodes roundings add up in power.
-    """
-    return 10 * float(np.log10(12 * 127**2 / CREST**2 / (2 * nodes)))
 
 
 def exact_logits(model: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -172,20 +160,28 @@ def test_a_weight_in_a_constant_node_is_quantized_too() -> None:
     assert "Constant" not in {n.op_type for n in onnx.load_model_from_string(file).graph.node}
 
 
-def test_a_weight_that_is_used_twice_is_stored_once() -> None:
-    """And one that something else reads, too, is kept for it in float32."""
+def test_a_layer_that_is_called_twice_has_its_weight_twice() -> None:
+    """Onnxruntime loads no other file in its exact mode."""
     model = classifier()
     model.graph.node[5].input[1] = "left.weight"
     model.graph.node[5].attribute.append(onnx.helper.make_attribute("pads", [1] * 4))
     file = onnx.load_model_from_string(quantize(model.SerializeToString(), CALIBRATION, Scheme()))
-    names = [each.name for each in file.graph.initializer]
-    assert names.count("left.weight") == 1
+    layers = [layer.name for layer in quantized_layers(file)]
+    assert layers == ["conv", "left", "left", "hidden", "plain", "output"]
     assert violations(file) == ()
-    alone = quantize(model.SerializeToString(), CALIBRATION, Scheme(exclude=("left",)))
-    types = {
-        each.name: each.data_type for each in onnx.load_model_from_string(alone).graph.initializer
-    }
+    assert logits_of(file.SerializeToString(), OTHERS).shape == (len(OTHERS), 4)
+    assert weight_violations(file, weights_of(model)) == ()
+
+
+def test_a_weight_that_something_else_reads_is_kept_for_it() -> None:
+    """In float32 under its own name, beside the layer's integers."""
+    model = classifier()
+    model.graph.node.append(onnx.helper.make_node("Identity", ["left.weight"], ["unused"]))
+    file = onnx.load_model_from_string(quantize(model.SerializeToString(), CALIBRATION, Scheme()))
+    types = {each.name: each.data_type for each in file.graph.initializer}
     assert types["left.weight"] == TensorProto.FLOAT
+    assert types["left.weight_2"] == TensorProto.INT8
+    assert weight_violations(file, weights_of(classifier())) == ()
 
 
 def test_a_dead_channel_and_a_dead_input_have_a_scale_above_zero() -> None:
