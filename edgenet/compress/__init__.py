@@ -1,0 +1,1 @@
+"""Smaller networks from trained ones: quantization of an exported graph."""
