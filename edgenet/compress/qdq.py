@@ -19,6 +19,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from edgenet.compress.layers import WeightedNode, weighted_nodes
+from edgenet.export.onnx_wrap import Names
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,15 +115,13 @@ class _Writer:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
         self._zero_points: dict[tuple[str, int], str] = {}
-        values = (*graph.input, *graph.output, *graph.initializer)
-        self._taken = {value.name for value in values}
-        self._taken.update(name for node in graph.node for name in (node.name, *node.output))
+        self._names = Names(graph)
 
     def insert(self, steps: Mapping[str, LayerSteps]) -> None:
         graph = self._graph
         chosen = {node.output: node for node in weighted_nodes(graph) if node.output in steps}
         gone = self._unread_without(chosen)
-        self._taken -= gone
+        self._names.free(gone)
         for node in graph.node:
             if gone.intersection(node.output):
                 continue
@@ -174,7 +173,7 @@ class _Writer:
 
     def _node(self, operator: str, scope: str, inputs: list[str], **attributes: Any) -> str:
         """Write a node that makes one value; return that value's name, which is the node's too."""
-        name = self._new_name(f"{scope}/{operator}")
+        name = self._names.new(f"{scope}/{operator}")
         self._nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
         return name
 
@@ -188,16 +187,8 @@ class _Writer:
 
     def _constant(self, wanted: str, content: Any) -> str:
         """Store a tensor under a name like ``wanted``; return its name."""
-        name = self._new_name(wanted)
+        name = self._names.new(wanted)
         self._constants.append(numpy_helper.from_array(np.asarray(content), name))
-        return name
-
-    def _new_name(self, wanted: str) -> str:
-        name, number = wanted, 1
-        while name in self._taken:
-            number += 1
-            name = f"{wanted}_{number}"
-        self._taken.add(name)
         return name
 
 

@@ -20,7 +20,7 @@ from edgenet.export.onnx_weights import weights_of
 from edgenet.export.pixels import pixel_constants
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from edgenet.runner.preprocess import Preprocessing
 
@@ -140,7 +140,7 @@ def wrap(
     model = onnx.ModelProto()
     model.CopyFrom(foreign.model)
     graph = model.graph
-    names = _Names(graph)
+    names = Names(graph)
     rename = {foreign.output_name: "logits"}
     for taken in ("input", "logits"):
         if taken not in (foreign.input_name, foreign.output_name) and names.has(taken):
@@ -164,7 +164,7 @@ def wrap(
 
 
 def _pixel_arithmetic(
-    rule: Preprocessing, entrance: str, names: _Names
+    rule: Preprocessing, entrance: str, names: Names
 ) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
     """Return nodes from ``input`` to ``entrance``, and their constants."""
     offset_value, scale_value = pixel_constants(rule)
@@ -188,7 +188,7 @@ def _pixel_arithmetic(
     return nodes, constants
 
 
-class _Names:
+class Names:
     """The names that a graph uses, to find others that it does not."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
@@ -197,9 +197,15 @@ class _Names:
             self._taken.update((node.name, *node.input, *node.output))
 
     def has(self, name: str) -> bool:
+        """Tell whether the graph uses a name."""
         return name in self._taken
 
+    def free(self, names: Iterable[str]) -> None:
+        """Let names be found again that the graph uses no more."""
+        self._taken.difference_update(names)
+
     def new(self, wanted: str) -> str:
+        """Return ``wanted``, with a number where the graph uses it, and take it."""
         name, number = wanted, 1
         while name in self._taken:
             number += 1

@@ -1,4 +1,7 @@
-"""Opening bundles: whole ones, and every way of not being whole."""
+"""Opening bundles: whole ones, and every way of not being whole.
+
+The list of damages is long, and one place shows that none is missing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The ``bench`` workflow on tiny bundles, with processes that are real but short."""
+"""The ``bench`` workflow on tiny bundles, with processes that are real but short.
+
+All of them share one measured run, which is the slow part.
+"""
 
 from __future__ import annotations
 

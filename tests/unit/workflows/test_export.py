@@ -1,4 +1,7 @@
-"""Export: what is kept, what is refused, and that nothing is left behind."""
+"""Export: what is kept, what is refused, and that nothing is left behind.
+
+All of them share one trained network and its first export.
+"""
 
 from __future__ import annotations
 

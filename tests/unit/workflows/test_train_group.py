@@ -1,4 +1,7 @@
-"""Seed groups: what is in them, how they go on after an interruption, and who may ask them."""
+"""Seed groups: what is in them, how they go on after an interruption, and who may ask them.
+
+One trained group serves all of it, so it stays in one file.
+"""
 
 from __future__ import annotations
 
