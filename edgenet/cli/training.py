@@ -122,7 +122,7 @@ def runs(
     quiet: options.Quiet = False,
 ) -> int:
     """List runs with their state, size and accuracy."""
-    from edgenet.workflows.runs import list_runs
+    from edgenet.workflows.run_list import list_runs
 
     with Output(json_mode=json, quiet=quiet) as out:
         return out.result(views.Listing("runs", list_runs(project)), views.runs)

@@ -10,7 +10,7 @@ from edgenet.cli.console import Output, Result
 
 if TYPE_CHECKING:
     from edgenet.workflows import EvaluateResult, PredictResult, TrainGroupResult
-    from edgenet.workflows.runs import RunRow
+    from edgenet.workflows.run_list import RunRow
     from edgenet.workflows.train_result import TrainResult
 
 RowT = TypeVar("RowT", bound=Result)

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from edgenet.errors import EdgenetError
 from edgenet.progress import ProgressCallback, Step
 from edgenet.runner.timing import now_ns
+from edgenet.training.distillation import Teacher, views_of
 from edgenet.training.distributed import Ranks
 from edgenet.training.freeze import train_mode
-from edgenet.training.losses import l1_penalty, loss_of
+from edgenet.training.losses import l1_penalty, objective
 from edgenet.training.optim import set_rate
+from edgenet.training.pictures import normalised
 from edgenet.training.recipe import Recipe
 from edgenet.training.schedule import learning_rate
 from edgenet.training.state import EpochRecord, plateau_decays
@@ -42,6 +44,7 @@ class Epoch:
         optimizer: torch.optim.Optimizer,
         train: Pictures,
         records: list[EpochRecord],
+        teacher: Teacher | None,
         ranks: Ranks,
         progress: ProgressCallback,
     ) -> None:
@@ -49,6 +52,7 @@ class Epoch:
         self.recipe = recipe
         self.optimizer = optimizer
         self.train = train
+        self.teacher = teacher
         self.number = len(records)
         self.last = records[-1] if records else None
         self.decays = plateau_decays(records, recipe)
@@ -69,13 +73,15 @@ class Epoch:
         steps = math.ceil(len(self.train) / recipe.batch)
         own = seen = 0
         lr = recipe.lr
-        for step, (inputs, labels, count) in enumerate(self._batches()):
+        for step, (inputs, labels, taught, count) in enumerate(self._batches()):
             if step % recipe.accumulate == 0:
                 lr = learning_rate(recipe, epoch=self.number + step / steps, decays=self.decays)
                 group = min(recipe.accumulate, steps - step)
                 self.optimizer.zero_grad(set_to_none=True)
             ranks.batch, share = count, len(labels) / count / group
-            loss, logits = backward(self.network, inputs, labels, recipe, share=share)
+            loss, logits = backward(
+                self.network, inputs, labels, recipe, taught=taught, share=share
+            )
             if (step + 1) % recipe.accumulate == 0 or step + 1 == steps:
                 ranks.add_gradients(self.network.parameters())
                 set_rate(self.optimizer, lr)
@@ -98,11 +104,12 @@ class Epoch:
             raise diverged(self.number + 1, "loss", mean_loss, recipe)
         return mean_loss, ranks.total(right).item() / seen, lr, (now_ns() - started) / 1e9
 
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor, int]]:
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor, Tensor | None, int]]:
         """Yield the epoch's batches in its own random order, or of each the rows of this process.
 
         Yields:
-            Inputs [b, C, H, W], labels [b], and B: the rows that all processes have of the batch.
+            Inputs [b, C, H, W], labels [b], the teacher's logits [b, K] where one teaches, and B:
+            the rows that all processes have of the batch.
         """
         device, batch = self.train.images.device, self.recipe.batch
         generator = torch.Generator(device)
@@ -111,17 +118,38 @@ class Epoch:
         chunk = batch * max(1, CHUNK_IMAGES // batch)
         for rows in order.split(chunk):
             own = self.ranks.rows(len(rows), batch)
-            inputs = self.train.inputs(
+            pixels = self.train.view(
                 rows[own], self.recipe.augmentation, generator, whole=len(rows), own=own
             )
+            inputs = normalised(pixels, self.train.preprocessing)
             labels = self.train.labels[rows[own]]
             counts = [min(batch, len(rows) - start) for start in range(0, len(rows), batch)]
             lengths = [self.ranks.own(count) for count in counts]
-            yield from zip(inputs.split(lengths), labels.split(lengths), counts, strict=True)
+            taught = self._taught(rows[own], pixels)
+            yield from zip(
+                inputs.split(lengths),
+                labels.split(lengths),
+                [None] * len(lengths) if taught is None else taught.split(lengths),
+                counts,
+                strict=True,
+            )
+
+    def _taught(self, rows: Tensor, pixels: Tensor) -> Tensor | None:
+        """Return the teacher's logits for views of these rows, where there is a teacher."""
+        if self.teacher is None or not len(rows):
+            return None
+        views = views_of(self.recipe, self.number)
+        return self.teacher.logits(views, rows, pixels, of=len(self.train))
 
 
 def backward(
-    network: nn.Module, inputs: Tensor, labels: Tensor, recipe: Recipe, *, share: float = 1.0
+    network: nn.Module,
+    inputs: Tensor,
+    labels: Tensor,
+    recipe: Recipe,
+    *,
+    taught: Tensor | None = None,
+    share: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Add the gradient of one batch's loss, penalty included, to the parameters.
 
@@ -130,6 +158,7 @@ def backward(
         inputs: float32 [B, C, H, W]; B is 0 where other processes have all rows of the batch.
         labels: int64 [B].
         recipe: Says the precision, the loss and its penalty.
+        taught: The teacher's logits [B, classes], for a recipe with distillation.
         share: Weight of this batch in the update.
 
     Returns:
@@ -137,7 +166,8 @@ def backward(
     """
     with torch.autocast(inputs.device.type, torch.bfloat16, enabled=recipe.dtype == "bfloat16"):
         logits = network(inputs)
-    loss = loss_of(recipe, logits.float(), labels) if len(labels) else logits.float().sum()
+    values = logits.float()
+    loss = objective(recipe, values, labels, taught) if len(labels) else values.sum()
     total = loss + recipe.l1 * l1_penalty(network.parameters()) if recipe.l1 else loss
     (total if share == 1 else total * share).backward()
     return loss.detach(), logits.detach()

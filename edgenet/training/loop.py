@@ -7,6 +7,7 @@ pictures are gathered, augmented and normalised many steps at a time and then cu
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from edgenet.errors import EdgenetError, UsageError
 from edgenet.progress import ProgressCallback, ignore
 from edgenet.runner.timing import now_ns
+from edgenet.training.distillation import Teacher
 from edgenet.training.distributed import Ranks
 from edgenet.training.epoch import Epoch, backward, diverged, report
 from edgenet.training.freeze import freeze
@@ -45,6 +47,7 @@ def fit(
     train: Pictures,
     validation: Pictures,
     state: TrainingState | None = None,
+    teacher: Teacher | None = None,
     ranks: Ranks | None = None,
     on_epoch: Callable[[TrainingState], None] = lambda _: None,
     progress: ProgressCallback = ignore,
@@ -61,6 +64,7 @@ def fit(
         train: Pictures to learn from.
         validation: Pictures to choose the best epoch by.
         state: Where an interrupted run stood; it is not changed.
+        teacher: Who teaches, for a recipe with distillation.
         ranks: The processes that train this network together; None is this one alone. All of them
             have the same arguments and end with the same weights.
         on_epoch: Called after every epoch with the state that a resumed run would start from.
@@ -97,6 +101,7 @@ def fit(
                 optimizer=optimizer,
                 train=train,
                 records=records,
+                teacher=teacher,
                 ranks=ranks,
                 progress=progress,
             )
@@ -153,6 +158,8 @@ def trial_step(
 ) -> Callable[[], None]:
     """Return a training step on a copy of ``network``, to be timed: it changes nothing else.
 
+    A teacher is left out: its logits come many steps at a time, or from memory.
+
     Args:
         network: Left as it is.
         recipe: How to train.
@@ -161,6 +168,7 @@ def trial_step(
     """
     trial = copy.deepcopy(network).to(memory_format=torch.channels_last).train()
     freeze(trial, recipe)
+    recipe = dataclasses.replace(recipe, distillation=None)
     optimizer = make_optimizer(trial, recipe)
     rows = slice(0, math.ceil(recipe.batch / processes))
     inputs, labels = train.inputs(rows), train.labels[rows]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from edgenet.training.distillation import distillation_loss
 from edgenet.training.recipe import Recipe
 
 MAP_CONSTANT = 1.0
@@ -40,6 +41,33 @@ def loss_of(recipe: Recipe, logits: Tensor, labels: Tensor) -> Tensor:
     if recipe.label_smoothing:
         return F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
     return LOSSES[recipe.loss].value(logits, labels)
+
+
+def objective(recipe: Recipe, logits: Tensor, labels: Tensor, taught: Tensor | None) -> Tensor:
+    """Return what is minimised, without penalties: the recipe's loss, shared with a teacher's.
+
+    Args:
+        recipe: Names the loss and the teacher's share.
+        logits: float32 [B, K].
+        labels: int64 [B].
+        taught: The teacher's logits float32 [B, K]; None where none teaches.
+
+    Raises:
+        ValueError: One of recipe and caller has a teacher and the other has not.
+    """
+    part = recipe.distillation
+    if (part is None) != (taught is None):
+        raise ValueError("a recipe with distillation needs a teacher, and no other takes one")
+    loss = loss_of(recipe, logits, labels)
+    if part is None or taught is None:
+        return loss
+    pulled = distillation_loss(
+        logits,
+        taught,
+        temperature=part.temperature,
+        probability=LOSSES[recipe.loss].probability,
+    )
+    return (1 - part.alpha) * loss + part.alpha * pulled
 
 
 def l1_penalty(parameters: Iterable[nn.Parameter]) -> Tensor:

@@ -44,33 +44,47 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.images)
 
-    def inputs(
+    def inputs(self, rows: Tensor | slice) -> Tensor:
+        """Return pictures, unchanged, as the network takes them; see :func:`normalised`."""
+        return normalised(self.pixels(rows), self.preprocessing)
+
+    def pixels(self, rows: Tensor | slice) -> Tensor:
+        """Return pixels in [0, 1], float32 [N, C, H, W]."""
+        return self.images[rows].to(torch.float32) / 255
+
+    def view(
         self,
         rows: Tensor | slice,
-        augmentation: Augmentation | None = None,
-        generator: torch.Generator | None = None,
+        augmentation: Augmentation,
+        generator: torch.Generator,
         *,
         whole: int | None = None,
         own: Tensor | slice = EVERY_ROW,
     ) -> Tensor:
-        """Return pictures as the network takes them: float32, padded, normalised, channels last.
+        """Return pictures with random changes: pixels in [0, 1], float32 [N, C, H, W].
 
         Args:
             rows: Which pictures.
-            augmentation: Random changes, before normalisation.
+            augmentation: Random changes.
             generator: Source of their randomness.
             whole: Pictures to draw them for, where ``rows`` are some of these; None is no others.
             own: Which of the whole ``rows`` are.
         """
-        rule = self.preprocessing
-        images = self.images[rows].to(torch.float32) / 255
-        if augmentation is not None and generator is not None:
-            images = augment(images, augmentation, generator, whole=whole, own=own)
-        if rule.pad:
-            images = F.pad(images, [rule.pad] * 4)
-        mean = images.new_tensor(rule.mean).view(-1, 1, 1)
-        std = images.new_tensor(rule.std).view(-1, 1, 1)
-        return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
+        return augment(self.pixels(rows), augmentation, generator, whole=whole, own=own)
+
+
+def normalised(pixels: Tensor, rule: Preprocessing) -> Tensor:
+    """Return pixels as a network takes them: float32, padded, normalised, channels last.
+
+    Args:
+        pixels: In [0, 1], float32 [N, C, H, W], raw or augmented.
+        rule: Padding, mean and deviation.
+    """
+    if rule.pad:
+        pixels = F.pad(pixels, [rule.pad] * 4)
+    mean = pixels.new_tensor(rule.mean).view(-1, 1, 1)
+    std = pixels.new_tensor(rule.std).view(-1, 1, 1)
+    return ((pixels - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
 @torch.inference_mode()

@@ -66,6 +66,30 @@ class Augmentation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Distillation:
+    """What a teacher adds to the loss: (1 − α) · loss + α · T² · KL(teacher ‖ student).
+
+    Attributes:
+        temperature: T, by which both networks' logits are divided; higher ones show more of what
+            the teacher thinks of the wrong classes.
+        alpha: α, the teacher's share.
+
+    Raises:
+        UsageError: A value is out of its range.
+
+    Source:
+        Hinton, Vinyals, Dean 2015, arXiv:1503.02531, section 2.
+    """
+
+    temperature: float = 4.0
+    alpha: float = 0.9
+
+    def __post_init__(self) -> None:
+        _within("distillation temperature", self.temperature, math.ulp(0.0), 1000)
+        _within("distillation alpha", self.alpha, 0, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """All that decides a training run beside the network and the data.
 
@@ -102,6 +126,7 @@ class Recipe:
         dtype: ``float32``, or ``bfloat16`` by autocast.
         seed: Of weights, order, augmentation and dropout.
         augmentation: Random changes to the pictures; none by default.
+        distillation: The part of a teacher; None trains by the labels alone.
 
     Raises:
         UsageError: A value is out of its range.
@@ -132,6 +157,7 @@ class Recipe:
     dtype: str = "float32"
     seed: int = 0
     augmentation: Augmentation = field(default_factory=Augmentation)
+    distillation: Distillation | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "accumulate", "decay_every"):
@@ -162,7 +188,10 @@ class Recipe:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values from which :meth:`from_json` makes the same recipe."""
         plain = {"betas": list(self.betas), "freeze": list(self.freeze)}
-        return {**dataclasses.asdict(self), **plain, "lr_factors": dict(self.lr_factors)}
+        values = {**dataclasses.asdict(self), **plain, "lr_factors": dict(self.lr_factors)}
+        if self.distillation is None:
+            del values["distillation"]
+        return values
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Recipe:
@@ -177,27 +206,31 @@ class Recipe:
         """Return the recipe with some values changed.
 
         Args:
-            changes: New values by name; ``augmentation`` is itself a mapping of its values, or an
-                :class:`Augmentation`.
+            changes: New values by name; ``augmentation`` and ``distillation`` are themselves
+                mappings of their values, or an :class:`Augmentation` and a :class:`Distillation`.
 
         Raises:
             UsageError: A name is unknown, or a value of the wrong kind or out of its range.
         """
         plain = dict(changes)
-        augmentation = plain.pop("augmentation", None)
-        checked = _checked(Recipe, plain)
-        if isinstance(augmentation, Augmentation):
-            checked["augmentation"] = augmentation
-        elif isinstance(augmentation, Mapping):
-            checked["augmentation"] = dataclasses.replace(
-                self.augmentation, **_checked(Augmentation, augmentation)
-            )
-        elif augmentation is not None:
-            raise UsageError(f"augmentation takes a table of values, not {augmentation!r}")
-        return dataclasses.replace(self, **checked)
+        parts: dict[str, Any] = {}
+        for name, present in (
+            ("augmentation", self.augmentation),
+            ("distillation", self.distillation or Distillation()),
+        ):
+            value = plain.pop(name, None)
+            if isinstance(value, type(present)):
+                parts[name] = value
+            elif isinstance(value, Mapping):
+                parts[name] = dataclasses.replace(present, **_checked(type(present), value))
+            elif value is not None:
+                raise UsageError(f"{name} takes a table of values, not {value!r}")
+        return dataclasses.replace(self, **_checked(Recipe, plain), **parts)
 
 
-def _checked(kind: type[Recipe | Augmentation], values: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(
+    kind: type[Recipe | Augmentation | Distillation], values: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return ``values`` with the kinds that the fields of ``kind`` have.
 
     Raises:

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Callable
 
 from edgenet.errors import unknown_name
-from edgenet.training.recipe import Augmentation, Recipe
+from edgenet.training.recipe import Augmentation, Distillation, Recipe
 
 HANDWRITING = Augmentation(rotation_degrees=10.0, shift=0.07, scale=0.1, shear=0.1)
 """Changes that leave a handwritten digit the same digit: never a flip."""
@@ -118,10 +118,19 @@ def sprint(_model: str, _data: str) -> Recipe:
     )
 
 
+def distillation(model: str, data: str) -> Recipe:
+    """Return what trains a student: the default recipe for at least 24 epochs, with a teacher."""
+    recipe = default(model, data)
+    return dataclasses.replace(
+        recipe, epochs=max(24, recipe.epochs), distillation=Distillation(temperature=4.0, alpha=0.9)
+    )
+
+
 TABLE: dict[str, Callable[[str, str], Recipe]] = {
     "comparison": comparison,
     "d2l": d2l,
     "default": default,
+    "distillation": distillation,
     "regularised": regularised,
     "sprint": sprint,
     "symmetric": symmetric,

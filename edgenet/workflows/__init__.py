@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edgenet.workflows._bench import BenchArguments, BenchResult, bench
+    from edgenet.workflows._distill import (
+        DistillArguments,
+        DistillResult,
+        distill,
+        resume_distillation,
+    )
     from edgenet.workflows._evaluate import EvaluateArguments, EvaluateResult, evaluate
     from edgenet.workflows._explain import ExplainArguments, ExplainResult, explain
     from edgenet.workflows._export import ExportArguments, ExportedBundle, ExportResult, export
@@ -36,11 +42,14 @@ if TYPE_CHECKING:
     from edgenet.workflows._train_group import TrainGroupResult, resume_group, train_group
     from edgenet.workflows._verify import VerifyArguments, VerifyResult, verify
     from edgenet.workflows.groups import is_group, take_seeds
-    from edgenet.workflows.runs import Run, RunRow, list_runs
+    from edgenet.workflows.run_list import RunRow, list_runs
+    from edgenet.workflows.runs import Run
 
 __all__ = [
     "BenchArguments",
     "BenchResult",
+    "DistillArguments",
+    "DistillResult",
     "EvaluateArguments",
     "EvaluateResult",
     "ExplainArguments",
@@ -68,6 +77,7 @@ __all__ = [
     "VerifyArguments",
     "VerifyResult",
     "bench",
+    "distill",
     "evaluate",
     "explain",
     "export",
@@ -82,6 +92,7 @@ __all__ = [
     "quickstart",
     "resolve",
     "resume",
+    "resume_distillation",
     "resume_group",
     "take_seeds",
     "train",
@@ -93,6 +104,7 @@ __all__ = [
 # an attribute of the package, and that would hide the function.
 _HOMES = {
     "_bench": ("BenchArguments", "BenchResult", "bench"),
+    "_distill": ("DistillArguments", "DistillResult", "distill", "resume_distillation"),
     "_evaluate": ("EvaluateArguments", "EvaluateResult", "evaluate"),
     "_explain": ("ExplainArguments", "ExplainResult", "explain"),
     "_export": ("ExportArguments", "ExportedBundle", "ExportResult", "export"),
@@ -108,7 +120,8 @@ _HOMES = {
     "_train_group": ("TrainGroupResult", "resume_group", "train_group"),
     "_verify": ("VerifyArguments", "VerifyResult", "verify"),
     "groups": ("is_group", "take_seeds"),
-    "runs": ("Run", "RunRow", "list_runs"),
+    "run_list": ("RunRow", "list_runs"),
+    "runs": ("Run",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

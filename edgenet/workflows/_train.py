@@ -20,6 +20,7 @@ from edgenet.workflows.train_session import Session
 
 if TYPE_CHECKING:
     from edgenet.training.checkpoint import Checkpoint
+    from edgenet.workflows.teachers import FoundTeacher
 
 __all__ = [
     "TrainArguments",
@@ -124,8 +125,15 @@ def train_in(run: Run, session: Session, progress: ProgressCallback) -> TrainRes
             return session.execute(run, None, progress)
 
 
-def resume(path: Path, *, progress: ProgressCallback = ignore) -> TrainResult:
+def resume(
+    path: Path, *, progress: ProgressCallback = ignore, teacher: FoundTeacher | None = None
+) -> TrainResult:
     """Go on with an interrupted run to the weights that it would have had without the interruption.
+
+    Args:
+        path: The run's folder.
+        progress: Told how far training is.
+        teacher: The run's own teacher, where it is loaded already.
 
     Raises:
         UsageError: The folder is not a training run or is that of a group, the run is finished, or
@@ -148,7 +156,7 @@ def resume(path: Path, *, progress: ProgressCallback = ignore) -> TrainResult:
                     raise UsageError(f"{path} is finished: there is nothing to resume")
                 run.sweep()
             checkpoint = last_checkpoint(run)
-            session = Session.prepare(arguments, progress, ranks)
+            session = Session.prepare(arguments, progress, ranks, teacher)
             if checkpoint:
                 _check_same(run, session, checkpoint)
         state = checkpoint.state() if checkpoint else None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import fcntl
 import importlib.metadata
+import io
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,14 @@ class Run:
     def write_json(self, name: str, values: object) -> None:
         """Write a JSON file into the run's folder."""
         write_text(self.path / name, json.dumps(values, indent=2) + "\n")
+
+    def write_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write ``results.csv``: one row an epoch, all with the same names, one row at least."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(self.path / HISTORY, text.getvalue())
 
     def set_status(self, state: str, **figures: Any) -> None:
         """Record the state, with figures that ``edgenet runs`` shows."""
@@ -226,70 +236,3 @@ def read_toml(file: Path) -> dict[str, Any]:
     except ValueError as error:
         raise CorruptFile(f"{file} is not valid TOML: {error}") from error
     return values
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunRow:
-    """One run, as a row of a list.
-
-    Attributes:
-        path: The run's folder.
-        verb: What was run.
-        state: ``running``, ``finished``, ``interrupted`` or ``failed``.
-        model: Name of the model.
-        members: How many networks a seed group has; None for a run of one. The other figures are
-            then of all of them together.
-        parameters: Trainable numbers.
-        weights_bytes: Size of the best checkpoint on disk.
-        epochs: Epochs done.
-        validation_accuracy: Best share right on the validation split.
-        test_accuracy: Share right on the test split.
-        bundles: Names of the exported bundles.
-    """
-
-    path: str
-    verb: str
-    state: str
-    model: str | None = None
-    members: int | None = None
-    parameters: int | None = None
-    weights_bytes: int | None = None
-    epochs: int | None = None
-    validation_accuracy: float | None = None
-    test_accuracy: float | None = None
-    bundles: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values by field name."""
-        return {**asdict(self), "bundles": list(self.bundles)}
-
-
-def list_runs(project: Path = Path("runs")) -> tuple[RunRow, ...]:
-    """List every run below ``project``, by verb and name.
-
-    Raises:
-        UsageError: There is no such folder.
-    """
-    if not project.is_dir():
-        raise UsageError(f"there is no folder {project}", "train first, or name it with --project")
-    markers = sorted(project.glob(f"*/*/{ARGUMENTS}"))
-    return tuple(_row(Run(marker.parent)) for marker in markers)
-
-
-def _row(run: Run) -> RunRow:
-    status = run.status()
-    weights = [run.best, *(Run(member).best for member in run.path.glob(f"{MEMBERS}/*"))]
-    bundles = sorted(manifest.parent.name for manifest in run.bundles.glob("*/manifest.json"))
-    return RunRow(
-        path=str(run.path),
-        verb=run.path.parent.name,
-        state=status["state"],
-        model=status.get("model"),
-        members=status.get("members"),
-        parameters=status.get("parameters"),
-        weights_bytes=sum(file.stat().st_size for file in weights if file.is_file()) or None,
-        epochs=status.get("epochs"),
-        validation_accuracy=status.get("validation_accuracy"),
-        test_accuracy=status.get("test_accuracy"),
-        bundles=tuple(bundles),
-    )

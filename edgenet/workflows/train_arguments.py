@@ -10,12 +10,13 @@ from typing import Any
 from edgenet.errors import UsageError, unknown_name
 from edgenet.models import AUTO, OptionValue
 from edgenet.runner.job import MAX_THREADS
-from edgenet.training.recipe import Recipe
+from edgenet.training.recipe import Distillation, Recipe
 from edgenet.training.recipes import named
 from edgenet.workflows.runs import check_name
 
-_OPTIONAL = ("image_size", "pretrained", "pretrained_sha256")
-_TEXTS = ("model", "data", "pretrained", "pretrained_sha256", "recipe", "device")
+_FILES = ("pretrained", "pretrained_sha256", "teacher", "teacher_sha256")
+_OPTIONAL = ("image_size", *_FILES)
+_TEXTS = ("model", "data", *_FILES, "recipe", "device")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,9 @@ class TrainArguments:
             data, as the recipe says.
         pretrained_sha256: Of its weights, as a run records it; others are then refused. None takes
             what is there.
+        teacher: Run, checkpoint or seed group to learn from, beside the labels, as the recipe's
+            ``distillation`` says; its own defaults where it says nothing.
+        teacher_sha256: Of its weights, as for ``pretrained``.
         recipe: Name of a recipe.
         training: Changes to the recipe, by the names of :class:`edgenet.training.recipe.Recipe`.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
@@ -53,6 +57,8 @@ class TrainArguments:
     split_seed: int = 0
     pretrained: str | None = None
     pretrained_sha256: str | None = None
+    teacher: str | None = None
+    teacher_sha256: str | None = None
     recipe: str = "default"
     training: Mapping[str, Any] = field(default_factory=dict)
     device: str = "auto"
@@ -73,8 +79,20 @@ class TrainArguments:
         self.resolved_recipe()
 
     def resolved_recipe(self) -> Recipe:
-        """Return the recipe with the changes made."""
-        return named(self.recipe, model=self.model, data=self.data).replace(self.training)
+        """Return the recipe with the changes made.
+
+        Raises:
+            UsageError: A value cannot be, or the recipe needs a teacher and none is named.
+        """
+        recipe = named(self.recipe, model=self.model, data=self.data).replace(self.training)
+        if self.teacher is not None:
+            return recipe if recipe.distillation else replace(recipe, distillation=Distillation())
+        if recipe.distillation is not None:
+            raise UsageError(
+                "the recipe learns from a teacher, and none is named",
+                "name one: edgenet distill --teacher RUN, or take another --recipe",
+            )
+        return recipe
 
     def to_config(self) -> dict[str, Any]:
         """Return what decides the weights, as the table that ``args.toml`` holds."""

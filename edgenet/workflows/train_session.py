@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgenet.files import write_text
 from edgenet.models import ModelSpec
 from edgenet.progress import ProgressCallback, Step, ignore
 from edgenet.training.distributed import Ranks
@@ -17,7 +14,8 @@ from edgenet.training.recipe import Recipe
 from edgenet.workflows.classifier import as_probabilities
 from edgenet.workflows.looks import note_test_look
 from edgenet.workflows.pretrained import Pretrained, first_network, settled
-from edgenet.workflows.runs import ENVIRONMENT, HISTORY, Run, environment
+from edgenet.workflows.runs import ENVIRONMENT, Run, environment
+from edgenet.workflows.teachers import FoundTeacher, with_teacher
 from edgenet.workflows.train_arguments import TrainArguments
 from edgenet.workflows.train_result import TrainResult
 from edgenet.workflows.train_setup import (
@@ -59,13 +57,21 @@ class Session:
     threads_reason: str
     pretrained: Pretrained | None = None
     transfer: Transfer | None = None
+    teacher: FoundTeacher | None = None
     ranks: Ranks = field(default_factory=Ranks)
 
     @classmethod
     def prepare(
-        cls, arguments: TrainArguments, progress: ProgressCallback, ranks: Ranks | None = None
+        cls,
+        arguments: TrainArguments,
+        progress: ProgressCallback,
+        ranks: Ranks | None = None,
+        teacher: FoundTeacher | None = None,
     ) -> Session:
-        """Load the data, build the network and choose device and threads; write nothing."""
+        """Load the data, build the network and choose device and threads; write nothing.
+
+        A ``teacher`` is the one that the arguments name, where it is loaded already.
+        """
         from edgenet.data import load
         from edgenet.models import variant
         from edgenet.training.device import resolve_device
@@ -79,6 +85,7 @@ class Session:
         row = variant(arguments.model)
         row.with_options(arguments.model_options)
         device = resolve_device(arguments.device, local_rank=ranks.local_rank)
+        arguments, teacher = with_teacher(arguments, device, teacher)
         dataset = load(
             arguments.data,
             split_seed=arguments.split_seed,
@@ -86,6 +93,8 @@ class Session:
             progress=progress,
         )
         check_flips(recipe, dataset)
+        if teacher:
+            teacher.check(recipe, dataset)
         channels, height, width = dataset.train.images.shape[1:]
         spec = ModelSpec(
             name=arguments.model,
@@ -114,6 +123,7 @@ class Session:
             threads_reason=reason,
             pretrained=pretrained,
             transfer=transferred,
+            teacher=teacher,
             ranks=ranks,
         )
 
@@ -128,10 +138,8 @@ class Session:
         arguments = self.arguments
         self.ranks.first_says([str(run.path), arguments.threads])
         figures = {"device": arguments.device, "threads": self.threads_reason}
-        done = len(state.records) if state else 0
-        progress(
-            Step(task="train", done=done, total=self.recipe.epochs, unit="epoch", figures=figures)
-        )
+        done, total = len(state.records) if state else 0, self.recipe.epochs
+        progress(Step(task="train", done=done, total=total, unit="epoch", figures=figures))
         run.write_json(ENVIRONMENT, {**environment(), **self._origin()})
         status = {"model": arguments.model, "parameters": self._parameters()}
         run.set_status("running", **status, epochs=done)
@@ -139,13 +147,14 @@ class Session:
         correct = self._right(logits)
         checkpoint = self._checkpoint(state, best=True)
         n = len(self.dataset.test)
-        test = {"correct": correct, "n": n, "digest": self.dataset.test.digest}
+        digest = self.dataset.test.digest
+        test = {"correct": correct, "n": n, "digest": digest}
         save(replace(checkpoint, metrics={**checkpoint.metrics, "test": test}), run.best)
         note_test_look(
             run.path,
             verb="train",
             subject=str(run.best.relative_to(run.path)),
-            digest=self.dataset.test.digest,
+            digest=digest,
             correct=correct,
             n=n,
         )
@@ -191,6 +200,7 @@ class Session:
                 train=self.train,
                 validation=self.validation,
                 state=state,
+                teacher=self.teacher.teacher if self.teacher else None,
                 ranks=self.ranks,
                 on_epoch=on_epoch,
                 progress=progress,
@@ -207,7 +217,7 @@ class Session:
         if best is state.records[-1]:
             save(self._checkpoint(state, best=True), run.best)
         save_keeping_previous(self._checkpoint(state, best=False), run.last)
-        write_text(run.path / HISTORY, _csv([record.to_json() for record in state.records]))
+        run.write_history([record.to_json() for record in state.records])
         run.set_status(
             "running",
             **status,
@@ -257,7 +267,7 @@ class Session:
         origin: dict[str, Any] = {"processes": self.ranks.size}
         if self.pretrained and self.transfer:
             origin["pretrained"] = {**self.pretrained.identity, **asdict(self.transfer)}
-        return origin
+        return {**origin, **({"teacher": self.teacher.identity} if self.teacher else {})}
 
     def _parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.network.parameters())
@@ -288,11 +298,3 @@ class Session:
             started_fresh=self.transfer.fresh if self.transfer else (),
             adapted=self.transfer.adapted if self.transfer else {},
         )
-
-
-def _csv(rows: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +32,7 @@ class TrainedNetwork:
         preprocessing: How a picture becomes the input.
         probability: The map from logits to probabilities: ``softmax`` or ``sigmoid``.
         data: Name and split seed of the data it was trained on, and the digest of each split.
+        sha256: Of its weights; of a group, of those of all members in their order.
     """
 
     name: str
@@ -39,6 +42,7 @@ class TrainedNetwork:
     preprocessing: Preprocessing
     probability: str
     data: dict[str, str]
+    sha256: str
 
 
 def load_trained(resolved: Resolved) -> TrainedNetwork:
@@ -55,7 +59,7 @@ def load_trained(resolved: Resolved) -> TrainedNetwork:
     if resolved.kind is not Kind.GROUP:
         checkpoint = checkpoints.load(resolved.checkpoint)
         name, network = checkpoint.spec.name, checkpoint.build()
-        return _described(name, resolved.checkpoint, checkpoint, network)
+        return _described(name, resolved.checkpoint, [checkpoint], network)
     members = [checkpoints.load(run.best) for run in finished_members(resolved.path)]
     first = members[0]
     if any((other.spec, other.data) != (first.spec, first.data) for other in members):
@@ -64,10 +68,16 @@ def load_trained(resolved: Resolved) -> TrainedNetwork:
             "name one of them, or train a new group",
         )
     name = f"{len(members)} × {first.spec.name}"
-    return _described(name, resolved.path, first, Ensemble.of(members))
+    return _described(name, resolved.path, members, Ensemble.of(members))
 
 
-def _described(name: str, path: Path, checkpoint: Checkpoint, network: nn.Module) -> TrainedNetwork:
+def _described(
+    name: str, path: Path, checkpoints: Sequence[Checkpoint], network: nn.Module
+) -> TrainedNetwork:
+    from edgenet.training.checkpoint import digest
+
+    checkpoint = checkpoints[0]
+    digests = [digest(each.weights) for each in checkpoints]
     return TrainedNetwork(
         name=name,
         path=path,
@@ -76,4 +86,5 @@ def _described(name: str, path: Path, checkpoint: Checkpoint, network: nn.Module
         preprocessing=checkpoint.preprocessing,
         probability=checkpoint.probability,
         data=dict(checkpoint.data),
+        sha256=digests[0] if len(digests) == 1 else sha256(" ".join(digests).encode()).hexdigest(),
     )

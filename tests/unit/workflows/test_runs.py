@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from edgenet.errors import CorruptFile, EdgenetError, UsageError
-from edgenet.workflows.runs import ARGUMENTS, Run, environment, list_runs, new_run
+from edgenet.workflows.run_list import list_runs
+from edgenet.workflows.runs import ARGUMENTS, Run, environment, new_run
 
 
 def test_a_name_that_is_taken_gets_a_number(tmp_path: Path) -> None:
