@@ -14,10 +14,13 @@ from edgenet.errors import UsageError
 from edgenet.models import OptionValue
 
 _TYPED = {
+    "budget_mib": "memory",
     "image_size": "imgsz",
     "lr_factors": "lr_factor",
     "model_options": "model_option",
     "pretrained": "from",
+    "student_options": "model_option",
+    "students": "student",
 }
 """Options by the name of their value, where the two differ."""
 
@@ -31,6 +34,13 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no n
 Trained = Annotated[
     str,
     typer.Argument(metavar="SOURCE", help="A run, a checkpoint or a bundle.", show_default=False),
+]
+MaxDrop = Annotated[
+    float, typer.Option(metavar="SHARE", help="Accuracy that may be lost: 0.005 is half a point.")
+]
+CalibSamples = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Training pictures to calibrate with.", show_default="500"),
 ]
 Threads = Annotated[int, typer.Option(metavar="N", help="CPU threads.")]
 Runtime = Annotated[
@@ -187,3 +197,16 @@ def given(**values: Any) -> dict[str, Any]:
 def flags(values: Mapping[str, Any]) -> str:
     """Return names of options as they are typed, for messages."""
     return ", ".join(f"--{_TYPED.get(name, name).replace('_', '-')}" for name in values)
+
+
+def refuse_with_resume(given: Mapping[str, Any]) -> None:
+    """Refuse options beside ``--resume``.
+
+    Raises:
+        UsageError: There are any.
+    """
+    if given:
+        raise UsageError(
+            f"--resume goes on with what the run recorded; it cannot take {flags(given)}",
+            "leave them away, or start a new run with --config",
+        )

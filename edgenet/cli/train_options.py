@@ -17,7 +17,8 @@ def _one_of(names: Iterable[str]) -> str:
     return f"{', '.join(others)} or {last}"
 
 
-def _recipe_names() -> list[str]:
+def recipe_names() -> list[str]:
+    """Return what completes the name of a recipe."""
     return list(RECIPES)
 
 
@@ -66,9 +67,9 @@ Recipe = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help=f"{_one_of(RECIPES)}.",
+        help=f"{_one_of(name for name in RECIPES if name != 'distillation')}.",
         show_default="default",
-        autocompletion=_recipe_names,
+        autocompletion=recipe_names,
     ),
 ]
 Epochs = Annotated[

@@ -98,7 +98,7 @@ def train(
                 exist_ok=exist_ok or None,
                 dry_run=dry_run or None,
             )
-            _refuse_with_resume({**asked, **changes, **others})
+            options.refuse_with_resume({**asked, **changes, **others})
             path = run or newest_interrupted(project)
             if is_group(path):
                 return out.result(resume_group(path, progress=out.progress), views.group)
@@ -162,14 +162,6 @@ def _arguments(
     if "pretrained" in asked:
         asked["pretrained_sha256"] = None  # that of another file
     return replace(base, **asked, training={**base.training, **changes}), seeds
-
-
-def _refuse_with_resume(given: dict[str, Any]) -> None:
-    if given:
-        raise UsageError(
-            f"--resume goes on with what the run recorded; it cannot take {options.flags(given)}",
-            "leave them away, or start a new run with --config",
-        )
 
 
 VERBS = {"train": train, "runs": runs}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -50,7 +50,7 @@ def whole(count: int | None) -> str | None:
 
 def training(out: Output, result: TrainResult) -> None:
     """Show what came of training."""
-    _left_out(out, result.skipped)
+    left_out(out, result.skipped)
     processes = f"{result.processes} processes, each " if result.processes > 1 else ""
     start: dict[str, str] = {}
     if result.parent:
@@ -74,7 +74,7 @@ def training(out: Output, result: TrainResult) -> None:
 
 def group(out: Output, result: TrainGroupResult) -> None:
     """Show every member of a seed group, how much they differ, and what they are together."""
-    _left_out(out, result.skipped)
+    left_out(out, result.skipped)
     n = len(result.members)
     out.fields(
         {
@@ -146,7 +146,7 @@ def runs(out: Output, result: Listing[RunRow]) -> None:
 def evaluation(out: Output, result: EvaluateResult) -> None:
     """Show the figures of an evaluation, by class, and who was taken for whom."""
     report = result.report
-    _left_out(out, result.skipped)
+    left_out(out, result.skipped)
     out.fields(
         {
             "source": result.source,
@@ -197,13 +197,19 @@ def prediction(out: Output, result: PredictResult) -> None:
         out.warn(warning)
 
 
+def checks(out: Output, found: Sequence[Mapping[str, Any]], title: str | None = None) -> None:
+    """Show the rows of a verification."""
+    rows = [(check["name"], check["status"], check["detail"]) for check in found]
+    out.table(("check", "status", "detail"), rows, title=title)
+
+
 def accuracy_text(accuracy: float, interval: tuple[float, float], correct: int, n: int) -> str:
     """Return an accuracy with its counts and its 95 % interval."""
     low, high = (percent(end) for end in interval)
     return f"{percent(accuracy)} ({correct:,} of {n:,}; 95 % interval {low} to {high})"
 
 
-def _left_out(out: Output, skipped: Sequence[tuple[str, str]]) -> None:
+def left_out(out: Output, skipped: Sequence[tuple[str, str]]) -> None:
     """Warn of every file that is no picture, with the reason."""
     for picture, reason in skipped:
         out.warn(f"left out: {picture}: {reason}")

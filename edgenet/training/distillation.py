@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from edgenet.training.pictures import normalised
+from edgenet.training.augment import EVERY_ROW
+from edgenet.training.pictures import Pictures, normalised
 from edgenet.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -82,15 +83,18 @@ class Teacher:
         """Give the memory of the kept logits back."""
         self._kept.clear()
 
-    @torch.no_grad()
-    def logits(self, views: Hashable, rows: Tensor, pixels: Tensor, *, of: int) -> Tensor:
-        """Return the teacher's logits for augmented pictures, float32 [b, K].
+    def logits(self, views: Hashable, rows: Tensor, pixels: Tensor, train: Pictures) -> Tensor:
+        """Return the teacher's logits for views of pictures, float32 [b, K].
+
+        Whether they were kept or not changes no bit: the same pictures are computed together. So
+        pictures that are not changed are all computed at once, in the order of the split, where
+        the budget allows to keep them.
 
         Args:
-            views: Names the views: equal only where every picture is changed in the same way.
+            views: From :func:`views_of`; None for pictures that are not changed.
             rows: Which pictures of the training split these are, int64 [b].
-            pixels: The changed pictures, float32 [b, C, H, W] in [0, 1].
-            of: Pictures of the training split.
+            pixels: The pictures as they look, float32 [b, C, H, W] in [0, 1].
+            train: The training split.
         """
         self.asked += len(rows)
         kept = self._kept.get(views)
@@ -98,20 +102,28 @@ class Teacher:
             found = kept[rows]
             if not found.isnan().any():
                 return found
-        self.computed += len(rows)
-        inputs = normalised(pixels, self._preprocessing)
-        logits = torch.cat([self._network(part).float() for part in inputs.split(_BATCH)])
+        logits = self._computed(pixels)
         if kept is None:
-            needed = of * logits.shape[1] * logits.element_size()
+            needed = len(train) * logits.shape[1] * logits.element_size()
             if self.kept_bytes + needed > self.budget_bytes:
                 return logits
-            kept = self._kept[views] = logits.new_full((of, logits.shape[1]), math.nan)
+            if views is None:
+                kept = self._kept[None] = self._computed(train.pixels(EVERY_ROW))
+                return kept[rows]
+            kept = self._kept[views] = logits.new_full((len(train), logits.shape[1]), math.nan)
         kept[rows] = logits
         return logits
 
+    @torch.no_grad()
+    def _computed(self, pixels: Tensor) -> Tensor:
+        self.computed += len(pixels)
+        parts = pixels.split(_BATCH)
+        rule = self._preprocessing
+        return torch.cat([self._network(normalised(part, rule)).float() for part in parts])
+
 
 def views_of(recipe: Recipe, epoch: int) -> Hashable:
-    """Return what decides how the pictures look in an epoch: nothing, where they are not changed.
+    """Return what decides how the pictures look in an epoch: None, where they are not changed.
 
     Args:
         recipe: Says how and by which seed. Changes are drawn for a few batches at a time, so their

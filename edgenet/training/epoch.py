@@ -138,8 +138,7 @@ class Epoch:
         """Return the teacher's logits for views of these rows, where there is a teacher."""
         if self.teacher is None or not len(rows):
             return None
-        views = views_of(self.recipe, self.number)
-        return self.teacher.logits(views, rows, pixels, of=len(self.train))
+        return self.teacher.logits(views_of(self.recipe, self.number), rows, pixels, self.train)
 
 
 def backward(

@@ -4,26 +4,53 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from edgenet.errors import UsageError
-from edgenet.models.summary import summarise
+from edgenet.files import write_atomically
 from edgenet.progress import ProgressCallback, Step, ignore
 from edgenet.training.distributed import several
-from edgenet.workflows._train import check_same_data, resume, train_in
+from edgenet.workflows._train import TrainPlan, check_same_data, resume, train_in
 from edgenet.workflows.distill_arguments import DistillArguments, member_run
-from edgenet.workflows.distill_result import Column, DistillResult, Student, Trained
-from edgenet.workflows.runs import ARGUMENTS, Run, new_run
+from edgenet.workflows.distill_report import best_checkpoint, read_student, teacher_figures
+from edgenet.workflows.distill_result import DistillResult
+from edgenet.workflows.runs import ARGUMENTS, MEMBERS, Run, new_run
+from edgenet.workflows.search_result import SearchResult
+from edgenet.workflows.student_search import (
+    check_budget,
+    is_to_be_searched,
+    search_student,
+    winner_of,
+)
 from edgenet.workflows.teachers import FoundTeacher, find_teacher
 from edgenet.workflows.train_session import Session
 
-if TYPE_CHECKING:
-    from edgenet.training.checkpoint import Checkpoint
-
-__all__ = ["DistillArguments", "DistillResult", "distill", "resume_distillation"]
+__all__ = [
+    "DistillArguments",
+    "DistillResult",
+    "distill",
+    "plan_distillation",
+    "resume_distillation",
+]
 
 RESULT_NAME = "distill.json"
 VERB = "distill"
+
+
+def plan_distillation(arguments: DistillArguments) -> TrainPlan:
+    """Check what can be checked without loading the data, and train nothing.
+
+    Raises:
+        UsageError: A student, the teacher or the data is not acceptable.
+        CorruptFile: A checkpoint of the teacher is damaged.
+        NotPossible: The device is not here.
+    """
+    from edgenet import data
+    from edgenet.training.device import resolve_device
+
+    data.check_name(arguments.data)
+    device = resolve_device(arguments.device)
+    find_teacher(arguments.teacher, sha256=arguments.teacher_sha256, device=device)
+    return TrainPlan(arguments=arguments.to_config())
 
 
 def distill(arguments: DistillArguments, *, progress: ProgressCallback = ignore) -> DistillResult:
@@ -41,6 +68,7 @@ def distill(arguments: DistillArguments, *, progress: ProgressCallback = ignore)
         EdgenetError: The run's folder cannot be written, or training diverged.
     """
     _refuse_several()
+    arguments = arguments.of_family()
     work, session = _Work.begin(arguments, progress)
     name = arguments.name or arguments.students[0]
     run = new_run(arguments.project, VERB, name, exist_ok=arguments.exist_ok)
@@ -49,7 +77,7 @@ def distill(arguments: DistillArguments, *, progress: ProgressCallback = ignore)
             run.clear()
         run.write_arguments(work.arguments.to_config())
         with run.noting_failure():
-            return work.finish(run, session, progress)
+            return work.searched(run, session, progress).finish(run, session, progress)
 
 
 def resume_distillation(path: Path, *, progress: ProgressCallback = ignore) -> DistillResult:
@@ -74,7 +102,7 @@ def resume_distillation(path: Path, *, progress: ProgressCallback = ignore) -> D
         run.sweep()
         with run.noting_failure():
             work, session = _Work.begin(arguments, progress)
-            return work.finish(run, session, progress)
+            return work.searched(run, session, progress).finish(run, session, progress)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,10 +112,12 @@ class _Work:
     Attributes:
         arguments: With teacher, device and threads settled.
         teacher: Loaded; it keeps its logits from one student to the next.
+        search: How the student was found; None where it was named.
     """
 
     arguments: DistillArguments
     teacher: FoundTeacher
+    search: SearchResult | None = None
 
     @classmethod
     def begin(
@@ -104,6 +134,7 @@ class _Work:
         )
         first = arguments.of_member(arguments.students[0], "distilled", arguments.seed_numbers[0])
         session = Session.prepare(first, progress, teacher=teacher)
+        check_budget(arguments, session)
         settled = replace(
             arguments,
             teacher=str(Path(arguments.teacher).resolve()),
@@ -113,6 +144,16 @@ class _Work:
             threads=session.arguments.threads,
         )
         return cls(arguments=settled, teacher=teacher), session
+
+    def searched(self, run: Run, session: Session, progress: ProgressCallback) -> _Work:
+        """Return the work with the student that keeps the budget best, where there is a budget."""
+        if not is_to_be_searched(self.arguments, run):
+            return self
+        run.set_status("running", model=self.arguments.students[0], members=0)
+        result = search_student(self.arguments, run, session, progress)
+        arguments = replace(self.arguments, student_options=winner_of(result))
+        run.write_arguments(arguments.to_config())
+        return replace(self, arguments=arguments, search=result)
 
     def finish(self, run: Run, session: Session, progress: ProgressCallback) -> DistillResult:
         """Train what is not trained, seed by seed, and report.
@@ -137,7 +178,7 @@ class _Work:
             member = member_run(run.path, student, column, seed)
             run.set_status("running", model=student, members=number)
             if member.status()["state"] != "finished":
-                self._train(member, (student, column, seed), session, progress)
+                self._train(member, (student, column, seed), progress)
                 task = f"distill {member.path.name}"
                 step = Step(task=task, done=number + 1, total=len(todo), unit="training")
                 progress(replace(step, final=True))
@@ -147,7 +188,6 @@ class _Work:
         self,
         member: Run,
         what: tuple[str, str, int],
-        first: Session,
         progress: ProgressCallback,
     ) -> None:
         """Train one member to its end, from where it stands."""
@@ -162,24 +202,27 @@ class _Work:
             return
         arguments = self.arguments.of_member(student, column, seed)
         session = Session.prepare(arguments, progress, teacher=teacher)
-        before = next((run for run in self._members(member) if run.best.is_file()), None)
+        others = self._members(Run(member.path.parent.parent))
+        before = next((run for run in others if run.best.is_file()), None)
         if before is not None:
-            check_same_data(before, session, _load(before))
+            check_same_data(before, session, best_checkpoint(before))
         member.path.mkdir(parents=True, exist_ok=True)
         train_in(member, session, named)
 
-    def _members(self, member: Run) -> list[Run]:
-        return [Run(path) for path in sorted(member.path.parent.glob("*"))]
+    def _members(self, run: Run) -> list[Run]:
+        return [Run(path) for path in sorted((run.path / MEMBERS).glob("*"))]
 
     def _report(self, run: Run, session: Session) -> DistillResult:
         """Gather what came of all trainings, write it and draw it."""
         from edgenet.figures.students import students_by_size
 
         arguments, teacher = self.arguments, self.teacher
-        students = tuple(self._student(run, name) for name in arguments.students)
+        students = tuple(read_student(run, name, arguments) for name in arguments.students)
+        kept = self._keep_best(run) if len(students) == 1 else None
         result = DistillResult(
             path=run.path,
-            teacher={**teacher.identity, **_teacher_figures(teacher, session)},
+            kept=None if kept is None else str(kept.path.relative_to(run.path)),
+            teacher={**teacher.identity, **teacher_figures(teacher, session)},
             students=students,
             temperature=arguments.temperature,
             alpha=arguments.alpha,
@@ -188,6 +231,7 @@ class _Work:
             teacher_computed=teacher.teacher.computed,
             device=arguments.device,
             threads=arguments.threads,
+            search=self.search,
             skipped=tuple((str(file.path), file.reason) for file in session.dataset.skipped),
         )
         written = {key: value for key, value in result.to_json().items() if key != "path"}
@@ -212,63 +256,15 @@ class _Work:
         )
         return result
 
-    def _student(self, run: Run, name: str) -> Student:
-        """Read what came of one student."""
-        columns = {
-            column: Column(
-                trained=tuple(
-                    _trained(run, member_run(run.path, name, column, seed), seed)
-                    for seed in self.arguments.seed_numbers
-                )
-            )
-            for column in self.arguments.columns
-        }
-        first = _load(member_run(run.path, name, "distilled", self.arguments.seed_numbers[0]))
-        summary = summarise(first.spec)
-        return Student(
-            model=name,
-            options=dict(self.arguments.student_options),
-            parameters=summary.parameters,
-            macs=summary.macs,
-            distilled=columns["distilled"],
-            control=columns.get("control"),
+    def _keep_best(self, run: Run) -> Run:
+        """Make the network that is best on the validation split the run's own."""
+        best = max(
+            self._members(run),
+            key=lambda member: member.status().get("validation_accuracy", 0.0),
         )
-
-
-def _load(run: Run) -> Checkpoint:
-    from edgenet.training.checkpoint import load
-
-    return load(run.best)
-
-
-def _trained(run: Run, member: Run, seed: int) -> Trained:
-    """Read what a finished run recorded in its best checkpoint."""
-    checkpoint = _load(member)
-    validation, test = checkpoint.metrics["validation"], checkpoint.metrics["test"]
-    return Trained(
-        seed=seed,
-        validation_accuracy=validation["correct"] / validation["n"],
-        test_correct=test["correct"],
-        test_n=test["n"],
-        seconds=sum(record.seconds for record in checkpoint.records),
-        path=str(member.path.relative_to(run.path)),
-    )
-
-
-def _teacher_figures(teacher: FoundTeacher, session: Session) -> dict[str, Any]:
-    """Return the teacher's size, and how right it is on the validation split."""
-    from edgenet.training.pictures import Pictures, logits_of
-
-    rule, split = teacher.trained.preprocessing, session.dataset.validation
-    pictures = Pictures.of(split, rule, session.device)
-    network = teacher.trained.network.to(session.device)
-    logits = logits_of(network, pictures, batch=64)
-    right = int((logits.argmax(1) == pictures.labels).sum())
-    return {
-        "path": str(teacher.trained.path),
-        "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "validation_accuracy": right / len(split),
-    }
+        with write_atomically(run.best) as file:
+            file.write(best.best.read_bytes())
+        return best
 
 
 def _refuse_several() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from edgenet.compress.halving import Rung, plan_rungs
 from edgenet.errors import UsageError, unknown_name
 from edgenet.models import OptionValue, variant
 from edgenet.training.recipe import Distillation
@@ -15,6 +16,9 @@ from edgenet.workflows.runs import MEMBERS, Run
 from edgenet.workflows.train_arguments import TrainArguments
 
 DEFAULT_STUDENT = "lenet5-17k"
+SEARCHED_STUDENT = "lenet5-relu"
+"""The model whose options a search chooses: :data:`edgenet.compress.student_space.MODEL`."""
+SEARCHED_OPTIONS = ("channels", "widths", "kernel")
 RECIPE = "distillation"
 COLUMNS = ("distilled", "control")
 """What is trained of every student and seed: with the teacher, and by the labels alone."""
@@ -29,6 +33,11 @@ class DistillArguments:
         teacher_sha256: Of its weights, as a run records it; None takes what is there.
         students: Names in the table of models, each once.
         student_options: What differs from the only student's own options.
+        budget: Find the student, such as ``params=17000``, ``bytes=68000`` or ``macs=150000``; then
+            no student is named, and ``student_options`` are those that a search has found.
+        search_candidates: Students of a search.
+        search_epochs: Of every candidate in the first round.
+        search_eta: One of so many stays for the next round, which is as many times as long.
         seeds: How many trainings of every student; their seeds follow the recipe's.
         control: Train every student without the teacher, too, with all else equal.
         temperature: T, see :class:`edgenet.training.recipe.Distillation`.
@@ -53,6 +62,10 @@ class DistillArguments:
     teacher_sha256: str | None = None
     students: tuple[str, ...] = (DEFAULT_STUDENT,)
     student_options: Mapping[str, OptionValue] = field(default_factory=dict)
+    budget: str | None = None
+    search_candidates: int = 12
+    search_epochs: int = 2
+    search_eta: int = 3
     seeds: int = 1
     control: bool = True
     temperature: float = Distillation.temperature
@@ -89,8 +102,54 @@ class DistillArguments:
             raise UsageError(
                 "the teacher's part is set by temperature and alpha, not by distillation"
             )
+        self._check_search()
         for student in self.students:
             self.of_member(student, "distilled", self.seed_numbers[-1])
+
+    def _check_search(self) -> None:
+        """Refuse a search that cannot be, or for a student that is named.
+
+        Raises:
+            UsageError: It is so.
+        """
+        _ = self.rungs
+        if self.budget is None:
+            return
+        from edgenet.compress.budget import Budget
+
+        Budget.parse(self.budget)
+        if self.students not in ((DEFAULT_STUDENT,), (SEARCHED_STUDENT,)):
+            raise UsageError(
+                "a budget finds the student, and one is named", "leave one of the two out"
+            )
+        if self.student_options and set(self.student_options) != set(SEARCHED_OPTIONS):
+            raise UsageError(
+                "a budget finds the options of the student, and some are named",
+                "leave one of the two out",
+            )
+
+    @property
+    def rungs(self) -> tuple[Rung, ...]:
+        """What a search trains where there are as many candidates as are asked for."""
+        return plan_rungs(
+            self.search_candidates,
+            first_epochs=self.search_epochs,
+            eta=self.search_eta,
+            epochs=self._of(self.students[0], "distilled").resolved_recipe().epochs,
+        )
+
+    def of_family(self) -> DistillArguments:
+        """Return the arguments with the student that a search chooses the options of, if it is to.
+
+        The name becomes the budget's, where none is given.
+        """
+        if self.budget is None:
+            return self
+        from edgenet.compress.budget import Budget
+
+        budget = Budget.parse(self.budget)
+        name = self.name or f"{budget.measure}-{budget.limit}"
+        return replace(self, students=(SEARCHED_STUDENT,), name=name)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -144,9 +203,12 @@ class DistillArguments:
         """Return what decides the weights, as the table that ``args.toml`` holds."""
         optional = {
             name: getattr(self, name)
-            for name in ("teacher_sha256", "image_size")
+            for name in ("teacher_sha256", "image_size", "budget")
             if getattr(self, name) is not None
         }
+        if self.budget is not None:
+            names = ("search_candidates", "search_epochs", "search_eta")
+            optional |= {name: getattr(self, name) for name in names}
         changes = self._of(self.students[0], "control").training
         return {
             "teacher": self.teacher,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgenet.statistics import mean_interval, wilson_interval
+from edgenet.workflows.search_result import SearchResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,10 +169,14 @@ class DistillResult:
         temperature: T.
         alpha: The teacher's share of the loss.
         epochs: Epochs of every training.
-        teacher_asked: Pictures for which the teacher's logits were wanted.
+        kept: Member whose weights are the run's own: of one student's trainings the one that is
+            best on the validation split; None where there are several students.
+        teacher_asked: Pictures for which the teacher's logits were wanted, since this process
+            began.
         teacher_computed: Pictures for which they were computed; the others came from memory.
         device: Where it was trained.
         threads: CPU threads used.
+        search: How the student was found; None where it was named.
         skipped: Pictures of a folder that could not be read, with reasons.
     """
 
@@ -181,10 +186,12 @@ class DistillResult:
     temperature: float
     alpha: float
     epochs: int
+    kept: str | None
     teacher_asked: int
     teacher_computed: int
     device: str
     threads: int
+    search: SearchResult | None = None
     skipped: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -200,5 +207,6 @@ class DistillResult:
             "teacher": dict(self.teacher),
             "students": [student.to_json() for student in self.students],
             "seeds": list(self.seeds),
+            "search": self.search.to_json() if self.search else None,
             "skipped": [list(file) for file in self.skipped],
         }

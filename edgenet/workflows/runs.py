@@ -35,9 +35,10 @@ ENVIRONMENT = "env.json"
 HISTORY = "results.csv"
 GROUP = "group.json"
 MEMBERS = "members"
+SEARCH = "search.json"
 # All that a run's folder can hold, what says that it is one first.
 _CONTENT = (
-    *(ARGUMENTS, GROUP, _STATUS, ENVIRONMENT, HISTORY, LOG_NAME),
+    *(ARGUMENTS, GROUP, _STATUS, ENVIRONMENT, HISTORY, LOG_NAME, SEARCH),
     *(MEMBERS, "weights", "figures", "bundles", "rejected", "reports"),
 )
 

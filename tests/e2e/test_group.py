@@ -67,6 +67,18 @@ def test_a_verb_for_one_network_names_the_members(place: Path, command: tuple[st
     said(done, 2, "is a seed group", f"{GROUP}/members/seed0")
 
 
+def test_a_group_teaches_as_one(place: Path, pictures: Path, tmp_path: Path) -> None:
+    """The students learn from the mean of the members' probabilities."""
+    learn = ("--student", "lenet5-2k", "--epochs", "1", "--batch", "20", "--threads", "1")
+    done = edgenet(
+        place,
+        *("distill", "--teacher", GROUP, "--data", str(pictures), *learn),
+        *("--no-control", "--json", "--project", str(tmp_path)),
+    )
+    said(done, 0)
+    assert json.loads(done.stdout)["teacher"]["model"] == "2 × lenet5-relu"
+
+
 def test_a_member_is_a_run_like_any_other(place: Path, tmp_path: Path) -> None:
     """It is exported by its folder, and its bundle lies in it."""
     group = Path(shutil.copytree(place / GROUP, tmp_path / "group"))
