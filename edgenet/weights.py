@@ -10,10 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LayerKind = Literal["conv", "linear"]
+
+HALF_LARGEST = 65504.0
+"""The largest number of FP16, (2 − 2⁻¹⁰)·2¹⁵; from 65,520 on, rounding gives infinity."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,3 +53,13 @@ class NetworkWeights:
 
     layers: tuple[LayerWeights, ...]
     others: Mapping[str, NDArray[Any]]
+
+
+def rounded_to_half(values: NDArray[Any]) -> NDArray[np.float16]:
+    """Round to FP16, to nearest with ties to even; what is too large becomes infinite.
+
+    Source:
+        IEEE 754-2019, binary16 and sections 4.3.1 and 7.4.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        return values.astype(np.float16)

@@ -31,6 +31,7 @@ class Answer:
 
     Attributes:
         versions: Of the runtime.
+        options: What the runtime was told that decides figures, such as to be exact in INT8.
         import_ms: Loading the runtime's library.
         load_ms: Loading the model.
         first_inference_ms: The first query.
@@ -45,6 +46,7 @@ class Answer:
     """
 
     versions: dict[str, str]
+    options: dict[str, str]
     import_ms: float
     load_ms: float
     first_inference_ms: float
@@ -75,6 +77,7 @@ def read_answer(measured: Measured) -> Answer | Outcome:
 
 def _answer(folder: Path, outcome: Outcome) -> Answer:
     imported = _event(outcome, "imported")
+    loaded = _event(outcome, "loaded")
     first = _event(outcome, "first-inference")
     latency = outcome.all("latency")
     skipped = outcome.all("skipped")
@@ -83,8 +86,9 @@ def _answer(folder: Path, outcome: Outcome) -> Answer:
     settled = outcome.find("settled")
     return Answer(
         versions={str(name): str(version) for name, version in imported["versions"].items()},
+        options={str(name): str(value) for name, value in loaded["options"].items()},
         import_ms=float(imported["ms"]),
-        load_ms=float(_event(outcome, "loaded")["ms"]),
+        load_ms=float(loaded["ms"]),
         first_inference_ms=float(first["ms"]),
         process_to_first_ms=_since_launch(first),
         baseline_mib=_peak_mib(imported),

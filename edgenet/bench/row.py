@@ -93,6 +93,7 @@ class Row:
         precision: Of the bundle.
         runtime: What ran it.
         versions: Of the runtime.
+        options: What the runtime was told that decides figures, such as to be exact in INT8.
         threads: CPU threads.
         device: What it ran on.
         model_sha256: Of the model file.
@@ -119,6 +120,7 @@ class Row:
     precision: str
     runtime: str
     versions: dict[str, str]
+    options: dict[str, str]
     threads: int
     device: str
     model_sha256: str

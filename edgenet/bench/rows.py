@@ -50,6 +50,7 @@ def row_of(
         precision=manifest.precision,
         runtime=configuration.runtime,
         versions=answers[0].versions if answers else {},
+        options=answers[0].options if answers else {},
         threads=threads,
         device=device,
         model_sha256=manifest.files[manifest.model].sha256,

@@ -11,7 +11,16 @@ from typing import Annotated
 import typer
 
 from edgenet import __version__
-from edgenet.cli import deployment, measurement, training, understanding, using
+from edgenet.cli import (
+    deployment,
+    distilling,
+    measurement,
+    quantizing,
+    slimming,
+    training,
+    understanding,
+    using,
+)
 from edgenet.cli.console import Output
 from edgenet.cli.failures import EXIT_SIGNAL, Failure, explain, interrupted, sigterm_unwinds
 from edgenet.errors import EXIT_FAILED
@@ -34,7 +43,16 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (training, deployment, measurement, using, understanding):
+for group in (
+    training,
+    distilling,
+    quantizing,
+    slimming,
+    deployment,
+    measurement,
+    using,
+    understanding,
+):
     for verb, function in group.VERBS.items():
         app.command(verb, rich_help_panel=group.PANEL, no_args_is_help=False)(function)
 

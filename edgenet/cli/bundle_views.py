@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from edgenet.cli.console import Output
-from edgenet.cli.views import accuracy_text, bytes_text, percent, training, whole
+from edgenet.cli.half_view import half
+from edgenet.cli.quantizing_views import quantized
+from edgenet.cli.views import accuracy_text, bytes_text, checks, percent, training, whole
 
 if TYPE_CHECKING:
     from edgenet.bench.row import Row
@@ -26,9 +28,15 @@ def exported(out: Output, result: ExportResult) -> None:
     out.line()
     _bundles(out, result.bundles)
     for bundle in result.bundles:
-        if bundle.verification:
+        if bundle.quantization:
             out.line()
-            _checks(out, bundle.verification.to_json()["checks"], title=f"{bundle.format} checks")
+            quantized(out, bundle.quantization)
+        elif bundle.half:
+            out.line()
+            half(out, bundle.half)
+        elif bundle.verification:
+            out.line()
+            checks(out, bundle.verification.to_json()["checks"], title=f"{bundle.format} checks")
 
 
 def imported(out: Output, result: ImportResult) -> None:
@@ -44,14 +52,14 @@ def imported(out: Output, result: ImportResult) -> None:
         }
     )
     out.line()
-    _checks(out, result.verification.to_json()["checks"])
+    checks(out, result.verification.to_json()["checks"])
 
 
 def verification(out: Output, result: VerifyResult) -> None:
     """Show every check of a bundle."""
     out.fields({"bundle": result.bundle, "verdict": "passed" if result.passed else "FAILED"})
     out.line()
-    _checks(out, result.verification.to_json()["checks"])
+    checks(out, result.verification.to_json()["checks"])
 
 
 def bench(out: Output, result: BenchResult) -> None:
@@ -95,15 +103,11 @@ def _bundles(out: Output, bundles: Iterable[ExportedBundle]) -> None:
     rows = []
     for bundle in bundles:
         checked = "verified" if bundle.verification else "not verified"
-        state = checked if bundle.path else "FAILED, removed"
+        failed = "FAILED, rejected" if bundle.quantization or bundle.half else "FAILED, removed"
+        state = checked if bundle.path else failed
         size, seconds = bytes_text(bundle.model_bytes), f"{bundle.seconds:.1f}"
         rows.append((bundle.format, bundle.precision, size, state, seconds, bundle.path))
     out.table(("format", "precision", ">model", "state", ">s", "bundle"), rows)
-
-
-def _checks(out: Output, checks: Sequence[Mapping[str, Any]], title: str | None = None) -> None:
-    rows = [(check["name"], check["status"], check["detail"]) for check in checks]
-    out.table(("check", "status", "detail"), rows, title=title)
 
 
 def _row(row: Row, least: int, batches: Sequence[int]) -> tuple[object, ...]:
@@ -131,7 +135,8 @@ def _row(row: Row, least: int, batches: Sequence[int]) -> tuple[object, ...]:
 def _behind(row: Row) -> list[str]:
     """Say under which conditions a row's figures hold."""
     versions = ", ".join(f"{name} {version}" for name, version in row.versions.items())
-    lines = [f"{row.name}: {versions or row.runtime}, {row.device}, threads {row.threads}"]
+    told = "".join(f", {name}={value}" for name, value in row.options.items())
+    lines = [f"{row.name}: {versions or row.runtime}, {row.device}, threads {row.threads}{told}"]
     lines += [
         f"  batch {latency.batch}: {latency.n:,} queries in {row.processes} processes, "
         f"medians {percent(latency.spread, 1)} apart"

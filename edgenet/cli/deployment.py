@@ -26,8 +26,12 @@ def export(
         str | None,
         typer.Option(metavar="NAME", help="fp32, fp16 or int8.", show_default="fp32"),
     ] = None,
-    int8: Annotated[bool, typer.Option("--int8", help="The same as --precision int8.")] = False,
-    half: Annotated[bool, typer.Option("--half", help="The same as --precision fp16.")] = False,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Quantize, and keep it if it passes the gate.")
+    ] = False,
+    half: Annotated[
+        bool, typer.Option("--half", help="Write FP16, and keep it if it passes the gate.")
+    ] = False,
     batch: Annotated[
         int | None,
         typer.Option(metavar="N", help="The only batch the file takes.", show_default="any"),
@@ -48,6 +52,19 @@ def export(
     ] = None,
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Compare every file with its network.")
+    ] = True,
+    max_drop: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Accuracy that INT8 or FP16 may lose.",
+            show_default="0.005, half a point",
+        ),
+    ] = None,
+    calib_samples: options.CalibSamples = None,
+    measure: Annotated[
+        bool,
+        typer.Option("--measure/--no-measure", help="Measure whether INT8 or FP16 pays here."),
     ] = True,
     project: Annotated[
         Path | None,
@@ -82,6 +99,9 @@ def export(
             target=target,
             data=data,
             verify=verify,
+            max_drop=max_drop,
+            calib_samples=calib_samples,
+            measure=measure,
             project=project,
             name=name,
             exist_ok=exist_ok,

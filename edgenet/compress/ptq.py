@@ -17,7 +17,7 @@ from edgenet.compress.layers import WeightedNode, weighted_nodes
 from edgenet.compress.qdq import LayerSteps, Steps, StoredWeights, insert_qdq, weight_scales
 from edgenet.compress.ranges import Tails, observe
 from edgenet.compress.scheme import Scheme
-from edgenet.errors import NotPossible, unknown_name
+from edgenet.errors import NotPossible, UsageError, unknown_name
 from edgenet.export.onnx_file import opset_of
 from edgenet.progress import ProgressCallback, ignore
 
@@ -72,13 +72,28 @@ def quantize_observed(
     """Quantize a network by ranges that :func:`~edgenet.compress.ranges.observe` has seen before.
 
     See :func:`quantize`.
+
+    Raises:
+        UsageError: The scheme's ranges are learned.
     """
+    if scheme.learned:
+        raise UsageError(f"{scheme.name} is not for quantization after training")
     steps = {
         node.output: LayerSteps(
             input=_input_steps(observed[node.input], scheme), weight=weight_scales(node.weight)
         )
         for node in chosen_nodes(model, scheme)
     }
+    return written(model, steps, stored=stored)
+
+
+def written(
+    model: bytes, steps: Mapping[str, LayerSteps], *, stored: StoredWeights = "int8"
+) -> bytes:
+    """Return a file's content with these nodes quantized, checked, and the same bytes always.
+
+    See :func:`edgenet.compress.qdq.insert_qdq`.
+    """
     result = insert_qdq(onnx.load_model_from_string(model), steps, stored=stored)
     complete = onnx.shape_inference.infer_shapes(result, strict_mode=True, data_prop=True)
     onnx.checker.check_model(complete, full_check=True)

@@ -59,7 +59,9 @@ class Bundle(NamedTuple):
         Returns:
             ``inputs`` uint8 [n, C, H, W] with n of at most 256; ``parent_logits`` (where there is
             a parent) and ``logits`` float32 [n, K]; ``predictions_<digest>`` int16 [N] for each
-            data set the parent was evaluated on.
+            data set the parent was evaluated on, and ``own_predictions_<digest>`` for those that
+            the file itself was, where it does not decide as its parent does. The parent of a
+            quantized file is the FP32 one.
 
         Raises:
             CorruptFile: The file was changed, or an array is not what the manifest promises.
@@ -78,7 +80,7 @@ class Bundle(NamedTuple):
             ArrayRule("inputs", "u1", pictures, self.manifest.picture_shape, required=True),
             ArrayRule("logits", "<f4", pictures, (classes,), required=True),
             ArrayRule("parent_logits", "<f4", pictures, (classes,), required=False),
-            ArrayRule("predictions_[0-9a-f]{1,64}", "<i2", MAX_PICTURES, (), required=False),
+            ArrayRule("(own_)?predictions_[0-9a-f]{1,64}", "<i2", MAX_PICTURES, (), required=False),
         )
 
 

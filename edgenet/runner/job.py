@@ -22,7 +22,7 @@ they took, and ``memory`` after them (see `edgenet.runner.memory.Memory`)::
     imported     {"runtime", "versions", "clocks"}        memory here is the empty runtime's
     opened       {"model_sha256", "model_bytes"}          every hash was checked
     inputs       {"source": "evaluation-set" | "golden", "digest", "n"}
-    loaded       {}
+    loaded       {"options"}            what the runtime was told that decides figures, by name
     first-inference {"since_launch_ms", "observing_ms"}   observing: the runner's own bookkeeping
     clock        {"resolution_ns", "overhead_ns": [bind, execute, fetch]}
     settled      {"batch", "queries"}   memory here is what the model needs at this batch size: the

@@ -102,8 +102,9 @@ def run_job(job: Job, emit: Emit) -> None:
     _check_format(bundle, runtime, job.runtime)
     evaluation_set, images = _open_inputs(job, bundle, journal)
     first = first_batch(images, bundle.manifest.fixed_batch or 1)
-    with journal.stage("loaded"):
+    with journal.stage("loaded") as fields:
         session = runtime.open_session(bundle, job.threads, job.device)
+        fields.update(options=session.options)
     try:
         with journal.stage("first-inference") as fields:
             session.run(first)

@@ -8,6 +8,7 @@ from edgenet.statistics.classification import (
 )
 from edgenet.statistics.intervals import (
     mean_interval,
+    median_interval,
     normal_quantile,
     quantile,
     student_t_quantile,
@@ -21,6 +22,7 @@ __all__ = [
     "confusion_matrix",
     "mcnemar_p",
     "mean_interval",
+    "median_interval",
     "normal_quantile",
     "paired_interval",
     "pairs_needed",

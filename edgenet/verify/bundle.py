@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edgenet.data.split import Split
+    from edgenet.runner.bundle import Bundle
+    from edgenet.runner.inference import Inference
 
 
 def verify_bundle(
@@ -42,7 +44,9 @@ def verify_bundle(
         progress: Told of every batch of pictures.
 
     Returns:
-        Rows ``hashes``, ``metadata`` and ``golden``, and ``agreement (...)`` for each split.
+        Rows ``hashes``, ``metadata`` and ``golden``, and ``agreement (...)`` for each split; for
+        what edgenet quantized ``Q/DQ form``, ``activation ranges`` and ``gate at export``, too, the
+        last also for FP16.
 
     Raises:
         UsageError: There is no bundle at ``path``.
@@ -58,9 +62,46 @@ def verify_bundle(
         checks += [Check(name=name, status="not run", detail=absent.message) for name in names]
         return Verification(checks=tuple(checks))
     with closing(open_inference(bundle, runtime, threads)) as inference:
-        checks.append(check_golden(bundle, inference))
-        checks += [check_decisions(bundle, inference, split, progress) for split in splits]
+        if bundle.manifest.precision == "int8":
+            checks += _of_quantized(bundle, inference, splits, progress)
+        elif bundle.manifest.precision == "fp16" and bundle.manifest.format == "onnx":
+            checks += _of_half(bundle, inference, splits, progress)
+        else:
+            checks.append(check_golden(bundle, inference))
+            checks += [check_decisions(bundle, inference, split, progress) for split in splits]
     if not splits:
         detail = "needs the validation or test data: name it with --data"
         checks.append(Check(name="agreement", status="not run", detail=detail))
     return Verification(checks=tuple(checks))
+
+
+def _of_quantized(
+    bundle: Bundle, inference: Inference, splits: Sequence[Split], progress: ProgressCallback
+) -> Iterator[Check]:
+    """Check an INT8 bundle, which has to repeat itself and not its parent."""
+    from edgenet.verify import quantized
+    from edgenet.verify.activation_ranges import check_ranges
+
+    recorded = quantized.quantization_of(bundle.manifest)
+    if recorded is not None:
+        activations = quantized.activations_of(bundle.manifest)
+        yield quantized.check_form(bundle.model_path, activations=activations)
+        yield check_ranges(bundle.model_path, bundle.golden(["inputs"])["inputs"])
+        yield quantized.check_recorded_gate(recorded)
+    yield quantized.check_own_golden(bundle, inference)
+    for split in splits:
+        yield quantized.check_gated_decisions(bundle, inference, split, progress)
+
+
+def _of_half(
+    bundle: Bundle, inference: Inference, splits: Sequence[Split], progress: ProgressCallback
+) -> Iterator[Check]:
+    """Check an FP16 bundle, which has to be near its FP32 parent and to keep what its gate said."""
+    from edgenet.verify import half, quantized
+
+    recorded = bundle.manifest.options.get(quantized.OPTION)
+    if isinstance(recorded, dict):
+        yield quantized.check_recorded_gate(recorded)
+    yield half.check_half_golden(bundle, inference)
+    for split in splits:
+        yield quantized.check_gated_decisions(bundle, inference, split, progress)

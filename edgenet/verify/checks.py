@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from edgenet.progress import ProgressCallback, Step, ignore
+from edgenet.verify.decisions import decisions
 from edgenet.verify.metadata import contradictions, embedded_metadata
 from edgenet.verify.parity import Agreement, compare, relative_bound
 from edgenet.verify.weights import differences
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from edgenet.data.split import Split
@@ -111,9 +111,14 @@ def check_parity(
     candidate: NDArray[np.float32],
     *,
     longest_reduction: int,
+    bound: float | None = None,
 ) -> Check:
-    """Compare logits of the parent and of the file, [N, K], on a whole split."""
-    agreement = compare(reference, candidate, relative_bound(longest_reduction))
+    """Compare logits of the parent and of the file, [N, K], on a whole split.
+
+    ``bound`` is the largest relative error where it is not that of float32 arithmetic.
+    """
+    bound = relative_bound(longest_reduction) if bound is None else bound
+    agreement = compare(reference, candidate, bound)
     return Check(
         name=name,
         status="ok" if agreement.passed else "failed",
@@ -153,12 +158,12 @@ def check_decisions(
         progress(Step(task=f"verify {split.name}", done=done, total=len(split), unit="picture"))
 
     logits = inference.logits(split.images, on_batch=report)
-    decisions = np.where(np.isfinite(logits).all(axis=1), logits.argmax(axis=1), -1)
-    if decisions.shape != decided.shape:
-        detail = f"{len(decisions):,} pictures, {len(decided):,} decisions of the parent"
+    found = decisions(logits)
+    if found.shape != decided.shape:
+        detail = f"{len(found):,} pictures, {len(decided):,} decisions of the parent"
         return Check(name=name, status="failed", detail=detail)
-    equal = int((decisions == decided).sum())
-    correct = int((decisions == split.labels).sum())
+    equal = int((found == decided).sum())
+    correct = int((found == split.labels).sum())
     return Check(
         name=name,
         status="ok" if equal == len(decided) else "failed",

@@ -7,6 +7,7 @@ docs/decisions/0007 has the reasons and the cost.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -219,6 +220,12 @@ class Gate:
         return pairs_needed(self.max_drop, CONFIDENCE)
 
     @property
+    def decidable_drop(self) -> float:
+        """The smallest drop, in steps of 0.001, that as many pictures can decide on."""
+        low, _ = paired_interval(0, 0, self.validation.n, CONFIDENCE)
+        return math.ceil(-low * 1000) / 1000
+
+    @property
     def false_pass_bound(self) -> float:
         """How often, at most, one of as many candidates passes if all of them lose too much.
 
@@ -250,6 +257,7 @@ class Gate:
             "max_drop": self.max_drop,
             "split": DECIDES,
             "pictures_needed": self.pictures_needed,
+            "decidable_drop": self.decidable_drop,
             "candidates": self.candidates,
             "false_pass_bound": self.false_pass_bound,
             "validation": self.validation.to_json(),

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _UNIT_ROUNDOFF = 2.0**-24  # of float32, rounding to nearest: half of epsilon
+_HALF_UNIT_ROUNDOFF = 2.0**-11  # of FP16, likewise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,46 @@ def relative_bound(longest_reduction: int) -> float:
     """
     share = longest_reduction * _UNIT_ROUNDOFF
     return 2 * share / (1 - share) if share < 1 else float("inf")
+
+
+def rounding_bound(roundings: int) -> float:
+    """Return how far two runs of one INT8 file may differ, over the largest |logit|.
+
+    The file rounds activations to 1/127 of their range. Where float32 arithmetic differs in its
+    last bit, as it does between processors, a value at the border of two steps becomes the one or
+    the other. So every rounding may move its result by one step, and so many steps in a row by as
+    many. Between two runs on one machine nothing moves at all.
+
+    Args:
+        roundings: Places in the graph where activations become integers.
+    """
+    return roundings / 127
+
+
+def half_bound(units: float) -> float:
+    """Return how far FP16 logits may lie from the FP32 ones, over the largest |logit|.
+
+    Each rounding to FP16 changes a number by at most u = 2⁻¹¹ of it: a weight once, a result once.
+    A sum of n products that is itself kept in FP16, as some targets do, has n such roundings; the
+    certain bound γ_n = n·u / (1 − n·u) says nothing here, being 24 % for the 401 terms of LeNet-5
+    and infinite from 2,048 on. But roundings have either sign: with high probability the error of
+    the sum is at most about √n·u of Σ|xᵢwᵢ|. To first order, errors of layers in a row add up, so
+    the bound is u · (Σ√n + r) for sums of n products and r other roundings in a row.
+
+    It is a criterion and no theorem. Cancellation would make it too small, and errors of different
+    signs in different layers and terms make it too large by far: where sums are kept in FP32, what
+    was seen lies a factor of 50 and more below it. It finds faults; whether FP16 costs accuracy is
+    for the gate to say.
+
+    Args:
+        units: Σ√n + r, such as 70 for LeNet-5: see :func:`edgenet.verify.half.rounding_units`.
+
+    Source:
+        Higham, Mary 2019, A new approach to probabilistic rounding error analysis,
+        doi:10.1137/18M1226312, theorem 2.4 with λ = 1; Higham 2002, Accuracy and Stability of
+        Numerical Algorithms, 2nd ed., sections 2.2 and 3.1.
+    """
+    return _HALF_UNIT_ROUNDOFF * units
 
 
 def compare(

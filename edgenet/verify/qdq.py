@@ -7,14 +7,14 @@ deviates from it is refused by some parsers, and by others silently computed wro
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+
+from edgenet.verify.qdq_graph import LAYERS, QdqGraph, attribute, is_external, place
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,15 +30,15 @@ Rule = Literal[
     "shared-pair",
     "operator",
     "half-quantized",
+    "batch-norm",
+    "external-data",
     "type",
     "weight",
 ]
 """What can be wrong: the name of the rule that is broken."""
 
-_LAYERS = ("Conv", "Gemm", "MatMul")
 _NUMBER = re.compile(r"_\d+$")
-_COPY = re.compile(r"\.weight(_\d+)?$")  # a layer that is called twice has its weight twice
-_FOREIGN_FORMS = ("ConvInteger", "MatMulInteger", "QGemm", "QLinearConv", "QLinearMatMul")
+_FOREIGN_FORM = re.compile(r"QLinear\w+|QGemm|Q?Attention|(Conv|MatMul)Integer\w*|Dynamic\w+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,38 +112,26 @@ class _Reader:
     """One pass over a graph."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
-        self._nodes = list(graph.node)
-        self._stored = {tensor.name: tensor for tensor in graph.initializer}
-        for node in self._nodes:
-            if node.op_type == "Constant" and (tensor := _attribute(node, "value")) is not None:
-                self._stored[node.output[0]] = tensor
-        self._maker = {output: node for node in self._nodes for output in node.output}
-        self._readers = defaultdict(list)
-        for node in self._nodes:
-            for position, name in enumerate(node.input):
-                self._readers[name].append((node, position))
-        self._uses = Counter(name for node in self._nodes for name in node.input)
-        self._uses.update(output.name for output in graph.output)
+        self._graph = QdqGraph(graph)
 
     def layers(self) -> Iterator[QuantizedLayer]:
-        for node in self._nodes:
-            if node.op_type not in _LAYERS:
+        for node in self._graph.nodes:
+            if node.op_type not in LAYERS:
                 continue
-            entrance, weight = self._behind(node.input[0]), self._behind(node.input[1])
+            entrance, weight = self._graph.behind(node.input[0]), self._graph.behind(node.input[1])
             if entrance is None or weight is None or len(entrance.input) < 3:
                 continue
-            stored = self._stored.get(self._source(weight))
-            scales, zero = self._value(weight.input[1]), self._value(entrance.input[2])
-            scale = self._value(entrance.input[1])
-            if stored is None or scales is None or scale is None or zero is None:
+            content = self._graph.value(self._graph.source(weight))
+            scales, zero = self._graph.value(weight.input[1]), self._graph.value(entrance.input[2])
+            scale = self._graph.value(entrance.input[1])
+            if content is None or scales is None or scale is None or zero is None:
                 continue
-            if scale.ndim or zero.ndim:
+            if scale.ndim or zero.ndim or scales.shape != content.shape[:1]:
                 continue
-            content = numpy_helper.to_array(stored)
             if content.dtype.kind == "f":
                 content = _rounded(content, scales)
             yield QuantizedLayer(
-                name=_COPY.sub("", self._source(weight)),
+                name=self._graph.layer_name(node),
                 input_scale=float(scale),
                 input_zero_point=int(zero),
                 input_dtype=str(zero.dtype),
@@ -152,32 +140,38 @@ class _Reader:
             )
 
     def lint(self, activations: str) -> Iterator[Violation]:
-        for node in self._nodes:
+        for name, tensor in self._graph.stored.items():
+            if is_external(tensor):
+                detail = "its content is in another file; a parser of bytes does not find it"
+                yield Violation(rule="external-data", place=f"tensor {name!r}", detail=detail)
+        for node in self._graph.nodes:
             if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
                 yield from self._lint_steps(node, activations)
                 yield from self._lint_use(node)
-            elif node.op_type in _FOREIGN_FORMS:
+            elif _FOREIGN_FORM.fullmatch(node.op_type):
                 yield _violation("operator", node, "integers in the operator, not Q/DQ around it")
-            elif node.op_type in _LAYERS:
+            elif node.op_type in LAYERS:
                 yield from self._lint_layer(node)
+            elif node.op_type == "BatchNormalization":
+                yield from self._lint_batch_norm(node)
 
     def _lint_steps(self, node: onnx.NodeProto, activations: str) -> Iterator[Violation]:
         """Look at the scale, the zero point and the axis of a Q or DQ."""
-        if self._is_bias(node):
+        if self._graph.is_bias(node):
             yield _violation("int32-bias", node, "a bias as INT32; it has to be float32")
             return
-        scale = self._value(node.input[1])
+        scale = self._graph.value(node.input[1])
         if scale is None or not (np.isfinite(scale).all() and (scale > 0).all()):
             found = "not stored" if scale is None else f"{_worst(scale)}"
             yield _violation("scale", node, f"a scale is {found}; it has to be above 0")
-        zero = self._value(node.input[2]) if len(node.input) > 2 else None
+        zero = self._graph.value(node.input[2]) if len(node.input) > 2 else None
         if zero is None:
             yield _violation("zero-point-form", node, "no stored zero point; it has to be there")
             return
         if scale is not None and zero.shape != scale.shape:
             detail = f"zero points {list(zero.shape)} for scales {list(scale.shape)}"
             yield _violation("zero-point-form", node, detail)
-        is_weight = self._is_weight(node)
+        is_weight = self._graph.is_weight(node)
         wanted = "int8" if is_weight else activations
         if str(zero.dtype) != wanted:
             yield _violation("type", node, f"{zero.dtype} where {wanted} is asked for")
@@ -188,10 +182,27 @@ class _Reader:
             yield from self._lint_axis(node, scale)
         elif scale is not None and scale.ndim:
             yield _violation("axis", node, "several scales for one activation")
+        yield from self._lint_pair(node)
+
+    def _lint_pair(self, node: onnx.NodeProto) -> Iterator[Violation]:
+        """Look whether a DQ takes the steps that its Q gave."""
+        before = self._graph.quantizer(node) if node.op_type == "DequantizeLinear" else None
+        if before is None:
+            return
+        parts: tuple[tuple[Rule, int], ...] = (("scale", 1), ("zero-point", 2))
+        for rule, position in parts:
+            given, taken = (
+                self._graph.value(each.input[position]) if len(each.input) > position else None
+                for each in (before, node)
+            )
+            if given is not None and taken is not None and not np.array_equal(given, taken):
+                word = rule.replace("-", " ")
+                detail = f"its {word} {_shown(taken)} is not the {_shown(given)} of {place(before)}"
+                yield _violation(rule, node, detail)
 
     def _lint_axis(self, node: onnx.NodeProto, scale: NDArray[Any]) -> Iterator[Violation]:
-        axis = _attribute(node, "axis")
-        dims = list(self._stored[self._source(node)].dims)
+        axis = attribute(node, "axis")
+        dims = list(self._graph.stored[self._graph.source(node)].dims)
         if scale.ndim != 1:
             yield _violation("axis", node, "one scale for all output channels")
         elif axis is None:
@@ -204,47 +215,42 @@ class _Reader:
     def _lint_use(self, node: onnx.NodeProto) -> Iterator[Violation]:
         """Look at who reads the result of a Q or DQ."""
         result = node.output[0]
-        if self._uses[result] > 1:
-            detail = f"{self._uses[result]} nodes read it; each needs a pair of its own"
+        if self._graph.uses(result) > 1:
+            detail = f"{self._graph.uses(result)} nodes read it; each needs a pair of its own"
             yield _violation("shared-pair", node, detail)
-        allowed = ("DequantizeLinear",) if node.op_type == "QuantizeLinear" else _LAYERS
-        if node.op_type == "DequantizeLinear" and self._is_weight(node):
+        allowed = ("DequantizeLinear",) if node.op_type == "QuantizeLinear" else LAYERS
+        if node.op_type == "DequantizeLinear" and self._graph.is_weight(node):
             allowed = (*allowed, "Transpose")
-        for reader, _ in self._readers[result]:
+        for reader, _ in self._graph.readers[result]:
             if reader.op_type not in allowed:
-                yield _violation("operator", node, f"it is read by {_place(reader)}")
+                yield _violation("operator", node, f"it is read by {place(reader)}")
 
     def _lint_layer(self, node: onnx.NodeProto) -> Iterator[Violation]:
-        inputs = [self._behind(name) is not None for name in node.input[:2]]
+        inputs = [self._graph.behind(name) is not None for name in node.input[:2]]
         if inputs[0] != inputs[1]:
             missing = "weight" if inputs[0] else "input"
             yield _violation("half-quantized", node, f"its {missing} is not quantized")
+        rows_are_inputs = not (
+            attribute(node, "transB") or self._graph.is_transposed(node.input[1])
+        )
+        if inputs[1] and node.op_type != "Conv" and rows_are_inputs:
+            detail = (
+                "axis 0 of its weight, which the scales are along, is the inputs; it has to be "
+                "the output channels: store the weight transposed, with transB or a Transpose"
+            )
+            yield _violation("axis", node, detail)
 
-    def _behind(self, name: str) -> onnx.NodeProto | None:
-        """Return the DQ that makes a layer's input, looking through a transposition."""
-        node = self._maker.get(name)
-        if node is not None and node.op_type == "Transpose":
-            node = self._maker.get(node.input[0])
-        return node if node is not None and node.op_type == "DequantizeLinear" else None
-
-    def _source(self, node: onnx.NodeProto) -> str:
-        """Return the name of what a Q, or a DQ with or without a Q before it, reads at first."""
-        before = self._maker.get(node.input[0])
-        first = before if before is not None and before.op_type == "QuantizeLinear" else node
-        name: str = first.input[0]
-        return name
-
-    def _is_weight(self, node: onnx.NodeProto) -> bool:
-        return self._source(node) in self._stored
-
-    def _is_bias(self, node: onnx.NodeProto) -> bool:
-        tensor = self._stored.get(node.input[0])
-        is_int32 = tensor is not None and tensor.data_type == TensorProto.INT32
-        return is_int32 or any(position == 2 for _, position in self._readers[node.output[0]])
-
-    def _value(self, name: str) -> NDArray[Any] | None:
-        tensor = self._stored.get(name)
-        return None if tensor is None else numpy_helper.to_array(tensor)
+    def _lint_batch_norm(self, node: onnx.NodeProto) -> Iterator[Violation]:
+        """Look whether a batch normalisation could be part of the layer before it."""
+        layer = self._graph.maker.get(node.input[0])
+        if layer is None or layer.op_type not in LAYERS or self._graph.uses(node.input[0]) > 1:
+            return
+        if self._graph.behind(layer.input[1]) is None:
+            return
+        detail = (
+            f"it is not folded into {place(layer)}, whose weight was quantized without its factors"
+        )
+        yield _violation("batch-norm", node, detail)
 
 
 def _wrong_weights(
@@ -253,12 +259,10 @@ def _wrong_weights(
     wanted = {layer.name: layer.weight for layer in parent.layers}
     for layer in layers:
         weight = wanted.get(layer.name, wanted.get(_NUMBER.sub("", layer.name)))
-        place = f"layer {layer.name!r}"
+        name = f"layer {layer.name!r}"
         if weight is None or weight.shape != layer.weight.shape:
-            yield Violation(rule="weight", place=place, detail="the parent has no such weight")
+            yield Violation(rule="weight", place=name, detail="the parent has no such weight")
             continue
-        if len(layer.weight_scales) != len(weight):
-            continue  # a matter of the axis
         different = _rounded(weight, layer.weight_scales) != layer.weight
         channels = np.unique(np.argwhere(different)[:, 0])
         if len(channels):
@@ -266,7 +270,7 @@ def _wrong_weights(
                 f"{int(different.sum()):,} of {different.size:,} weights, the first in output "
                 f"channel {channels[0]}, are not the parent's, rounded by the channel's scale"
             )
-            yield Violation(rule="weight", place=place, detail=detail)
+            yield Violation(rule="weight", place=name, detail=detail)
 
 
 def _rounded(weight: NDArray[Any], scales: NDArray[np.float32]) -> NDArray[np.int8]:
@@ -275,20 +279,14 @@ def _rounded(weight: NDArray[Any], scales: NDArray[np.float32]) -> NDArray[np.in
     return np.clip(steps, -127, 127).astype(np.int8)
 
 
+def _shown(values: NDArray[Any]) -> str:
+    """Write one value, or how many there are."""
+    return f"{values.flat[0]:.6g}" if values.size == 1 else f"{list(values.shape)} values"
+
+
 def _worst(scale: NDArray[Any]) -> Any:
     return scale[~(np.isfinite(scale) & (scale > 0))].flat[0]
 
 
-def _attribute(node: onnx.NodeProto, name: str) -> Any:
-    for attribute in node.attribute:
-        if attribute.name == name:
-            return helper.get_attribute_value(attribute)
-    return None
-
-
-def _place(node: onnx.NodeProto) -> str:
-    return f"{node.op_type} node {node.name!r}"
-
-
 def _violation(rule: Rule, node: onnx.NodeProto, detail: str) -> Violation:
-    return Violation(rule=rule, place=_place(node), detail=detail)
+    return Violation(rule=rule, place=place(node), detail=detail)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         DistillArguments,
         DistillResult,
         distill,
+        plan_distillation,
         resume_distillation,
     )
     from edgenet.workflows._evaluate import EvaluateArguments, EvaluateResult, evaluate
@@ -29,8 +30,16 @@ if TYPE_CHECKING:
         list_models,
     )
     from edgenet.workflows._predict import PredictArguments, PredictResult, predict
+    from edgenet.workflows._quantize import QuantizeArguments, QuantizeResult, quantize
     from edgenet.workflows._quickstart import QuickstartArguments, QuickstartResult, quickstart
     from edgenet.workflows._resolve import Kind, Resolved, newest_interrupted, resolve
+    from edgenet.workflows._slim import (
+        SlimArguments,
+        SlimResult,
+        plan_slimming,
+        resume_slimming,
+        slim,
+    )
     from edgenet.workflows._train import (
         TrainArguments,
         TrainPlan,
@@ -42,6 +51,7 @@ if TYPE_CHECKING:
     from edgenet.workflows._train_group import TrainGroupResult, resume_group, train_group
     from edgenet.workflows._verify import VerifyArguments, VerifyResult, verify
     from edgenet.workflows.groups import is_group, take_seeds
+    from edgenet.workflows.qat_options import QatOptions
     from edgenet.workflows.run_list import RunRow, list_runs
     from edgenet.workflows.runs import Run
 
@@ -65,11 +75,16 @@ __all__ = [
     "ModelRow",
     "PredictArguments",
     "PredictResult",
+    "QatOptions",
+    "QuantizeArguments",
+    "QuantizeResult",
     "QuickstartArguments",
     "QuickstartResult",
     "Resolved",
     "Run",
     "RunRow",
+    "SlimArguments",
+    "SlimResult",
     "TrainArguments",
     "TrainGroupResult",
     "TrainPlan",
@@ -87,13 +102,18 @@ __all__ = [
     "list_models",
     "list_runs",
     "newest_interrupted",
+    "plan_distillation",
+    "plan_slimming",
     "plan_training",
     "predict",
+    "quantize",
     "quickstart",
     "resolve",
     "resume",
     "resume_distillation",
     "resume_group",
+    "resume_slimming",
+    "slim",
     "take_seeds",
     "train",
     "train_group",
@@ -104,15 +124,23 @@ __all__ = [
 # an attribute of the package, and that would hide the function.
 _HOMES = {
     "_bench": ("BenchArguments", "BenchResult", "bench"),
-    "_distill": ("DistillArguments", "DistillResult", "distill", "resume_distillation"),
+    "_distill": (
+        *("DistillArguments", "DistillResult"),
+        *("distill", "plan_distillation", "resume_distillation"),
+    ),
     "_evaluate": ("EvaluateArguments", "EvaluateResult", "evaluate"),
     "_explain": ("ExplainArguments", "ExplainResult", "explain"),
     "_export": ("ExportArguments", "ExportedBundle", "ExportResult", "export"),
     "_import_onnx": ("ImportArguments", "ImportResult", "import_onnx"),
     "_inspect": ("InspectArguments", "InspectResult", "ModelRow", "inspect", "list_models"),
     "_predict": ("PredictArguments", "PredictResult", "predict"),
+    "_quantize": ("QuantizeArguments", "QuantizeResult", "quantize"),
     "_quickstart": ("QuickstartArguments", "QuickstartResult", "quickstart"),
     "_resolve": ("Kind", "Resolved", "newest_interrupted", "resolve"),
+    "_slim": (
+        *("SlimArguments", "SlimResult"),
+        *("plan_slimming", "resume_slimming", "slim"),
+    ),
     "_train": (
         *("TrainArguments", "TrainPlan", "TrainResult"),
         *("plan_training", "resume", "train"),
@@ -120,6 +148,7 @@ _HOMES = {
     "_train_group": ("TrainGroupResult", "resume_group", "train_group"),
     "_verify": ("VerifyArguments", "VerifyResult", "verify"),
     "groups": ("is_group", "take_seeds"),
+    "qat_options": ("QatOptions",),
     "run_list": ("RunRow", "list_runs"),
     "runs": ("Run",),
 }

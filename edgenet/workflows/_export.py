@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import edgenet
 from edgenet.errors import UsageError
@@ -28,6 +28,8 @@ from edgenet.verify.checks import (
 )
 from edgenet.workflows._resolve import Kind, Resolved, resolve
 from edgenet.workflows.export_arguments import ExportArguments
+from edgenet.workflows.export_home import bundles_home
+from edgenet.workflows.export_result import ExportedBundle, ExportResult
 from edgenet.workflows.looks import note_test_look
 from edgenet.workflows.runs import ARGUMENTS, Run
 
@@ -36,63 +38,6 @@ if TYPE_CHECKING:
     from edgenet.workflows.export_parent import ParentNetwork
 
 __all__ = ["ExportArguments", "ExportResult", "ExportedBundle", "export"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExportedBundle:
-    """What came of one format.
-
-    Attributes:
-        format: Name in the table of formats.
-        precision: Of the arithmetic.
-        path: The bundle's folder; None if it failed its verification, which leaves nothing.
-        model_bytes: Length of the model file.
-        options: As they are in the file, such as ``opset``.
-        seconds: Wall time of writing and verifying.
-        verification: What the checks found; None if they were not wanted.
-    """
-
-    format: str
-    precision: str
-    path: Path | None
-    model_bytes: int
-    options: dict[str, Any]
-    seconds: float
-    verification: Verification | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values by field name."""
-        return {
-            **vars(self),
-            "path": str(self.path) if self.path else None,
-            "verification": self.verification.to_json() if self.verification else None,
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExportResult:
-    """What came of an export.
-
-    Attributes:
-        checkpoint: The weights that were exported.
-        bundles: One for each format, in the order they were asked for.
-    """
-
-    checkpoint: Path
-    bundles: tuple[ExportedBundle, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Every format became a bundle."""
-        return all(bundle.path is not None for bundle in self.bundles)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values by field name, and ``passed``."""
-        return {
-            "checkpoint": str(self.checkpoint),
-            "passed": self.passed,
-            "bundles": [bundle.to_json() for bundle in self.bundles],
-        }
 
 
 def export(arguments: ExportArguments, *, progress: ProgressCallback = ignore) -> ExportResult:
@@ -111,8 +56,16 @@ def export(arguments: ExportArguments, *, progress: ProgressCallback = ignore) -
         EdgenetError: The bundle's folder cannot be written.
     """
     resolved = resolve(arguments.source, accept=(Kind.RUN, Kind.CHECKPOINT))
+    if arguments.resolved_precision == "int8":
+        from edgenet.workflows.export_int8 import export_int8
+
+        return export_int8(arguments, resolved.checkpoint, progress)
+    if arguments.resolved_precision == "fp16":
+        from edgenet.workflows.export_half import export_half
+
+        return export_half(arguments, resolved.checkpoint, progress)
     _check_opset(arguments)
-    home = _home(arguments, resolved)
+    home = bundles_home(resolved, arguments.project, arguments.name)
     folders = {
         name: home / f"{name}-{arguments.resolved_precision}"
         for name in arguments.canonical_formats
@@ -146,18 +99,6 @@ def _check_opset(arguments: ExportArguments) -> None:
     formats = arguments.canonical_formats
     if arguments.opset is not None and all(load_format(f).DEFAULT_OPSET is None for f in formats):
         raise UsageError(f"--opset has no effect on {', '.join(formats)}", "leave it out")
-
-
-def _home(arguments: ExportArguments, resolved: Resolved) -> Path:
-    """Return the folder that the bundles are to be in."""
-    if arguments.project is not None:
-        name = arguments.name or resolved.checkpoint.absolute().parent.name
-        if resolved.run is not None:
-            name = arguments.name or resolved.run.path.absolute().name
-        return Run(arguments.project / "export" / name).bundles
-    if resolved.run is not None:
-        return resolved.run.bundles
-    return resolved.checkpoint.parent / "bundles"
 
 
 def _export_format(

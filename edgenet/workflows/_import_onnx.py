@@ -27,7 +27,8 @@ from edgenet.verify.checks import (
     check_metadata,
     check_parity,
 )
-from edgenet.workflows.foreign_reference import ForeignReference
+from edgenet.verify.quantized import INT8, check_own_golden
+from edgenet.workflows.foreign_reference import ForeignReference, bound_of
 from edgenet.workflows.import_arguments import ImportArguments
 from edgenet.workflows.runs import new_run
 
@@ -114,7 +115,7 @@ def import_onnx(arguments: ImportArguments, *, progress: ProgressCallback = igno
             with closing(open_inference(writer.unverified())) as inference:
                 logits = inference.logits(pictures)
             writer.complete({"inputs": pictures, "logits": logits}, _written(reference.wrapped))
-            verification = _verify(open_bundle(writer.folder), reference)
+            verification = _verify(open_bundle(writer.folder), reference, bound_of(foreign))
             if not verification.passed:
                 writer.discard()
         if not writer.discarded:
@@ -238,16 +239,18 @@ def _written(model: onnx.ModelProto) -> Written:
     return Written(options=options, tools={"onnx": onnx.__version__})
 
 
-def _verify(bundle: Bundle, reference: ForeignReference) -> Verification:
+def _verify(bundle: Bundle, reference: ForeignReference, bound: float) -> Verification:
     checks = [check_hashes(bundle), check_metadata(bundle)]
     with closing(open_inference(bundle)) as inference:
-        checks.append(check_golden(bundle, inference))
+        is_int8 = bundle.manifest.precision == INT8
+        checks.append((check_own_golden if is_int8 else check_golden)(bundle, inference))
         checks.append(
             check_parity(
                 "agreement (the file itself)",
                 reference.logits,
                 inference.logits(reference.pictures),
                 longest_reduction=bundle.manifest.longest_reduction,
+                bound=bound,
             )
         )
     return Verification(checks=tuple(checks))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +11,14 @@ from edgenet.progress import ProgressCallback, ignore
 from edgenet.runner.bundle import open_bundle
 from edgenet.runner.job import MAX_THREADS
 from edgenet.verify.bundle import verify_bundle
-from edgenet.verify.checks import Verification
+from edgenet.verify.checks import Check, Verification
+from edgenet.verify.quantized import quantization_of
+from edgenet.verify.tensorrt_rtx import check_tensorrt_rtx
 from edgenet.workflows._resolve import Kind, resolve
 from edgenet.workflows.bench_data import recorded_split_seed
 
 if TYPE_CHECKING:
-    from edgenet.data import Split
+    from edgenet.data import Dataset, Split
     from edgenet.runner.bundle import Bundle
     from edgenet.workflows._resolve import Resolved
 
@@ -69,6 +71,9 @@ class VerifyResult:
 def verify(arguments: VerifyArguments, *, progress: ProgressCallback = ignore) -> VerifyResult:
     """Check a bundle: hashes, metadata, golden vectors, and with data every decision.
 
+    With data, the pictures that a quantized bundle was calibrated on are drawn again, too. Where
+    TensorRT for RTX is installed, its parser and builder are asked about an ONNX file.
+
     A check that fails is in the result; a file that is damaged is an error.
 
     Raises:
@@ -78,33 +83,42 @@ def verify(arguments: VerifyArguments, *, progress: ProgressCallback = ignore) -
     """
     resolved = resolve(arguments.bundle, accept=(Kind.BUNDLE,))
     splits: tuple[Split, ...] = ()
+    more: tuple[Check, ...] = ()
+    bundle = open_bundle(resolved.path)
     if arguments.data is not None:
-        splits = _splits(open_bundle(resolved.path), resolved, arguments.data, progress)
+        dataset = _dataset(bundle, resolved, arguments.data, progress)
+        splits = _splits(bundle, resolved, dataset, arguments.data)
+        more = _calibration(bundle, dataset)
     verification = verify_bundle(
         resolved.path, splits, threads=arguments.threads, progress=progress
     )
-    return VerifyResult(bundle=resolved.path, verification=verification)
+    if bundle.manifest.format == "onnx":
+        more += (check_tensorrt_rtx(bundle),)
+    complete = replace(verification, checks=(*verification.checks, *more))
+    return VerifyResult(bundle=resolved.path, verification=complete)
 
 
-def _splits(
-    bundle: Bundle, resolved: Resolved, data: str, progress: ProgressCallback
-) -> tuple[Split, ...]:
-    """Return those of the validation and test data that the bundle was exported with.
-
-    Raises:
-        UsageError: It was exported with neither.
-    """
+def _dataset(bundle: Bundle, resolved: Resolved, data: str, progress: ProgressCallback) -> Dataset:
+    """Load the data as the bundle's own were split."""
     from edgenet.data import load
 
     rule = bundle.manifest.preprocessing
     seed = recorded_split_seed(bundle.manifest, resolved.run)
-    dataset = load(
+    return load(
         data,
         split_seed=seed or 0,
         image_size=(rule.height, rule.width),
         mode=rule.mode,
         progress=progress,
     )
+
+
+def _splits(bundle: Bundle, resolved: Resolved, dataset: Dataset, data: str) -> tuple[Split, ...]:
+    """Return those of the validation and test data that the bundle was exported with.
+
+    Raises:
+        UsageError: It was exported with neither.
+    """
     known = set(bundle.golden())
     candidates = (dataset.validation, dataset.test)
     splits = tuple(split for split in candidates if f"predictions_{split.digest}" in known)
@@ -114,3 +128,14 @@ def _splits(
             "name the data that it was exported with, or leave --data out",
         )
     return splits
+
+
+def _calibration(bundle: Bundle, dataset: Dataset) -> tuple[Check, ...]:
+    """Check on which pictures edgenet calibrated a bundle; nothing for any other bundle."""
+    from edgenet.workflows.calibration_check import check_calibration
+
+    quantization = quantization_of(bundle.manifest)
+    if quantization is None:
+        return ()
+    held_out = tuple(split for split in (dataset.validation, dataset.test) if len(split))
+    return (check_calibration(quantization, dataset.train, held_out),)

@@ -9,6 +9,7 @@ from typing import Any
 from edgenet.errors import NotPossible, UsageError, unknown_name
 from edgenet.export import DEFAULT, canonical_name
 from edgenet.runner.manifest import MAX_BATCH
+from edgenet.workflows.quantize_arguments import check_max_drop
 from edgenet.workflows.runs import check_name
 
 PRECISIONS = ("fp32", "fp16", "int8")
@@ -34,6 +35,9 @@ class ExportArguments:
             them beside the weights: into the run, or next to a checkpoint that lies in none.
         exist_ok: Replace bundles that are there already.
         verify: Check every file against the network it was made from before it is kept.
+        max_drop: Share of accuracy that an INT8 or FP16 file may lose; None takes 0.005.
+        calib_samples: Training pictures to calibrate INT8 with; None takes 500, or all if fewer.
+        measure: Measure whether INT8 or FP16 pays on this machine.
 
     Raises:
         UsageError: A value cannot be, or two contradict each other.
@@ -53,6 +57,9 @@ class ExportArguments:
     project: Path | None = None
     exist_ok: bool = False
     verify: bool = True
+    max_drop: float | None = None
+    calib_samples: int | None = None
+    measure: bool = True
 
     def __post_init__(self) -> None:
         if not self.formats:
@@ -95,6 +102,8 @@ class ExportArguments:
             "opset": self.opset,
             "data": self.data,
             "verify": self.verify,
+            "max_drop": self.max_drop,
+            "calib_samples": self.calib_samples,
         }
         return {name: value for name, value in values.items() if value is not None}
 
@@ -106,8 +115,33 @@ class ExportArguments:
         for flag, given, precision in (("int8", self.int8, "int8"), ("half", self.half, "fp16")):
             if given and self.precision not in (None, precision):
                 raise UsageError(f"--{flag} and --precision {self.precision} contradict each other")
+        if self.resolved_precision == "fp32" and self.max_drop is not None:
+            raise UsageError("--max-drop is for INT8 and FP16", "add --int8 or --half")
+        if self.resolved_precision != "int8" and self.calib_samples is not None:
+            raise UsageError("--calib-samples is for INT8 alone", "add --int8, or leave it out")
         if self.resolved_precision != "fp32":
+            self._check_gated(self.resolved_precision.upper())
+
+    def _check_gated(self, precision: str) -> None:
+        """Refuse what does not go with a file that has to pass an accuracy gate."""
+        others = [name for name in self.canonical_formats if name != "onnx"]
+        if others and precision == "INT8":
             raise NotPossible(
-                "INT8 and FP16 exports are not available in this version",
-                "export in FP32: leave --int8, --half and --precision out",
+                f"{others[0]} files are not quantized: INT8 is written as Q/DQ pairs, which only "
+                "ONNX has",
+                "export INT8 with --format onnx, and other formats in a command of their own",
             )
+        if others:
+            raise NotPossible(
+                f"{others[0]} files are not written in FP16: what runs them here is PyTorch on the "
+                "CPU, which gains nothing by it",
+                "export FP16 with --format onnx, and other formats in a command of their own",
+            )
+        if not self.verify:
+            raise UsageError(
+                f"an {precision} file is kept for having passed its accuracy gate, which is no "
+                "option",
+                "leave --no-verify out",
+            )
+        if self.max_drop is not None:
+            check_max_drop(self.max_drop)

@@ -10,7 +10,8 @@ import numpy as np
 from edgenet.errors import NotPossible
 from edgenet.export.onnx_file import first_line
 from edgenet.export.onnx_wrap import ForeignClassifier, wrap
-from edgenet.verify.parity import compare, relative_bound
+from edgenet.verify.parity import compare, relative_bound, rounding_bound
+from edgenet.verify.quantized import INT8, roundings
 
 if TYPE_CHECKING:
     import onnx
@@ -53,7 +54,7 @@ class ForeignReference:
         logits = _answers(foreign, rule, pictures)
         if not np.isfinite(logits).all():
             raise NotPossible("the network's output is not finite for some of the pictures")
-        bound = relative_bound(foreign.longest_reduction)
+        bound = bound_of(foreign)
         wrapped, batch = wrap(foreign, rule, batch=None), None
         if not _takes_any_batch(wrapped, pictures, logits, bound):
             if foreign.batch is None:
@@ -65,6 +66,13 @@ class ForeignReference:
             batch = foreign.batch
             wrapped = wrap(foreign, rule, batch=batch)
         return cls(wrapped=wrapped, batch=batch, pictures=pictures, logits=logits)
+
+
+def bound_of(foreign: ForeignClassifier) -> float:
+    """Return how far two correct computations of a foreign file may differ, over max |logit|."""
+    if foreign.precision == INT8:
+        return rounding_bound(roundings(foreign.model))
+    return relative_bound(foreign.longest_reduction)
 
 
 def _answers(
@@ -123,6 +131,7 @@ def _session(model: onnx.ModelProto) -> Any:
         ) from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _NOTHING_BUT_FATAL
+    options.add_session_config_entry("session.x64quantprecision", "1")  # as the runner does
     try:
         return onnxruntime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]

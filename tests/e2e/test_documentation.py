@@ -32,7 +32,7 @@ def test_the_readmes_way_by_hand_works_as_typed(tmp_path: Path) -> None:
     blocks = code_blocks(ROOT / "README.md")
     [block] = [block for block in blocks if block.startswith("edgenet train")]
     commands = [shlex.split(line, comments=True) for line in block.splitlines()]
-    assert len(commands) == 7
+    assert len(commands) == 8
     for program, *arguments in commands:
         assert program == "edgenet"
         brief = BRIEF if arguments[0] == "train" else []

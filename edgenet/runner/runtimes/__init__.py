@@ -15,6 +15,7 @@ it, since many runtimes are not there on any one machine. The module offers:
     Loads the model. A session has ``bind(images)`` for uint8 [N, C, H, W] in C order,
     ``execute()``, ``fetch()`` for float32 [N, K] (the session's own memory, valid until the next
     ``bind``), ``run(images)`` for all three with a result that is the caller's, and ``close()``.
+    Its ``options`` are what decides its figures besides file, device and threads: text by name.
 """
 
 import importlib

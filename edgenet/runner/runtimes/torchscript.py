@@ -57,6 +57,7 @@ class TorchScriptSession:
     """One loaded module with an input tensor of its own."""
 
     def __init__(self, bundle: Bundle, threads: int) -> None:
+        self.options = {}  # type: Dict[str, str]
         self._torch = _library()
         self._torch.set_num_threads(threads)
         self._path = bundle.model_path

@@ -47,7 +47,7 @@ def _measured(folder: Path, execute_ns: list[int], **changes: Any) -> Measured:
             "versions": {"onnxruntime": "1.0"},
             "memory": _memory(figures["baseline"]),
         },
-        {"event": "loaded", "ms": figures["load"]},
+        {"event": "loaded", "ms": figures["load"], "options": {"exact": "1"}},
         {
             "event": "first-inference",
             "ms": figures["first"],
@@ -131,6 +131,7 @@ def test_facts_of_the_bundle_are_in_the_row(tmp_path: Path, configuration: Confi
     assert (row.model, row.format, row.precision) == ("tiny", "onnx", "fp32")
     assert row.size_bytes == (tmp_path / "bundle" / "model.onnx").stat().st_size
     assert row.versions == {"onnxruntime": "1.0"}
+    assert row.options == {"exact": "1"}
     json.dumps(row.to_json(), allow_nan=False)
 
 

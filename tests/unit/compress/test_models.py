@@ -42,10 +42,10 @@ def blobs(n: int, shape: tuple[int, int, int], seed: int) -> NDArray[np.uint8]:
     return np.clip(smooth * 120, 0, 255).astype(np.uint8)
 
 
-def deployed(
+def described(
     name: str, options: dict[str, OptionValue], shape: tuple[int, int, int]
-) -> DeployedNetwork:
-    """Build an untrained network of the table behind its pixel arithmetic."""
+) -> tuple[ModelSpec, Preprocessing]:
+    """Return a network of the table for pictures of a shape, and what they are normalised by."""
     channels, height, width = shape
     spec = ModelSpec(
         name=name, options=options, in_channels=channels, image_size=(height, width), classes=10
@@ -60,6 +60,14 @@ def deployed(
         pad=models.variant(name).pad,
         polarity=None,
     )
+    return spec, rule
+
+
+def deployed(
+    name: str, options: dict[str, OptionValue], shape: tuple[int, int, int]
+) -> DeployedNetwork:
+    """Build an untrained network of the table behind its pixel arithmetic."""
+    spec, rule = described(name, options, shape)
     return DeployedNetwork(seeded(lambda: models.build(spec)), rule)
 
 

@@ -216,3 +216,9 @@ def test_no_file_is_left_and_nothing_is_printed(
     quantize(MODEL, CALIBRATION, Scheme())
     assert list(folder.iterdir()) == []
     assert capfd.readouterr() == ("", "")
+
+
+def test_learned_ranges_cannot_come_from_calibration() -> None:
+    """The scheme would name what was not done."""
+    with pytest.raises(UsageError, match="s8s8-learned is not for quantization after training"):
+        quantize(MODEL, CALIBRATION, Scheme(learned=True))

@@ -35,4 +35,18 @@ def test_a_scheme_is_plain_json() -> None:
         "percentile": 99.9,
         "exclude": ["output"],
         "fp32_narrow_output": False,
+        "weight_bits": 8,
+        "learned": False,
     }
+
+
+def test_learned_ranges_have_a_name_and_bits_of_their_own() -> None:
+    """Training with rounding gives them; 4 bits are for it alone."""
+    assert Scheme(learned=True).name == "s8s8-learned"
+    assert Scheme(learned=True, weight_bits=4).name == "s8s4-learned"
+    with pytest.raises(UsageError, match="weights of 4 bits"):
+        Scheme(weight_bits=4)
+    with pytest.raises(UsageError, match="weights of 5 bits"):
+        Scheme(weight_bits=5, learned=True)
+    with pytest.raises(UsageError, match="learned ranges are those of int8"):
+        Scheme(activations="uint8", learned=True)

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper, numpy_helper
 
 from edgenet.errors import CorruptFile, NotPossible, UsageError
 from edgenet.runner import runtimes
 from edgenet.runner.bundle import open_bundle
 from tests.bundles import (
+    LABELS,
+    SHAPE,
     edit_manifest,
     edit_onnx,
     logits_of,
@@ -120,6 +122,59 @@ def test_asking_the_table_loads_neither_torch_nor_onnxruntime() -> None:
         "sys.exit(any(name in sys.modules for name in ('torch', 'onnxruntime', 'onnx')))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
+
+
+def _quantized(model: onnx.ModelProto) -> None:
+    """Multiply the pixels, uint8, by weights of 127, int8: one sum exceeds what 16 bits hold."""
+    pixels, classes = int(np.prod(SHAPE)), len(LABELS)
+    del model.graph.node[:], model.graph.initializer[:]
+    stored = {
+        "one": np.float32(1),
+        "step": np.float32(2**15),
+        "u8": np.uint8(0),
+        "s8": np.int8(0),
+        "weight": np.full((pixels, classes), 127, np.int8),
+    }
+    model.graph.initializer.extend(
+        numpy_helper.from_array(np.asarray(value), name) for name, value in stored.items()
+    )
+    for operator, inputs, output in (
+        ("Flatten", ["input"], "flat"),
+        ("DequantizeLinear", ["flat", "one", "u8"], "pixels"),
+        ("DequantizeLinear", ["weight", "one", "s8"], "weights"),
+        ("MatMul", ["pixels", "weights"], "sums"),
+        ("QuantizeLinear", ["sums", "step", "u8"], "rounded"),
+        ("DequantizeLinear", ["rounded", "step", "u8"], "logits"),
+    ):
+        model.graph.node.append(helper.make_node(operator, inputs, [output]))
+
+
+def test_an_int8_bundle_is_computed_exactly_whatever_the_processor(tmp_path: Path) -> None:
+    """White pictures: 30 · 255 · 127 = 971,550. Without VNNI its pairs saturate to 30 · 2¹⁴."""
+    bundle = write_onnx_bundle(tmp_path / "bundle")
+    edit_onnx(bundle, _quantized)
+    edit_manifest(bundle, lambda manifest: manifest.update(precision="int8"))
+    session = _session("onnxruntime", bundle, device="cpu")
+    assert session.options == {"session.x64quantprecision": "1"}
+    white = np.full((2, *SHAPE), 255, np.uint8)
+    exact = round(int(np.prod(SHAPE)) * 255 * 127 / 2**15) * 2**15
+    assert (session.run(white) == exact).all()
+
+
+@pytest.mark.parametrize("runtime", list(runtimes.TABLE))
+def test_a_float_bundle_is_run_without_any_option(tmp_path: Path, runtime: str) -> None:
+    """What is recorded beside a figure is what decided it."""
+    session = _session(runtime, WRITERS[runtime](tmp_path / "bundle"), device="cpu")
+    assert session.options == {}
+
+
+def test_a_runtime_that_does_not_know_its_exact_mode_does_not_claim_it() -> None:
+    """Version 1.10, the last one for Python 3.6, takes any entry and says nothing."""
+    from edgenet.runner.runtimes.onnxruntime import _arithmetic
+
+    (old,), (new,) = (_arithmetic("int8", version).values() for version in ("1.12.1", "1.13.0"))
+    assert old == "unknown to onnxruntime 1.12.1"
+    assert new == "1"
 
 
 def _external(model: onnx.ModelProto) -> None:

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgenet.statistics import mean_interval, quantile, student_t_quantile, wilson_interval
+from edgenet.statistics import (
+    mean_interval,
+    median_interval,
+    quantile,
+    student_t_quantile,
+    wilson_interval,
+)
 
 
 def test_wilsons_interval_of_eight_in_ten_is_the_textbooks() -> None:
@@ -112,3 +118,33 @@ def test_a_quantile_of_nothing_or_past_the_ends_is_refused(samples: list[float],
     """NumPy would answer NaN for the first, and a table would show it."""
     with pytest.raises(ValueError, match="quantile"):
         quantile(samples, q)
+
+
+@pytest.mark.parametrize(
+    ("n", "low", "high", "probability"),
+    [
+        (1, 1, 1, 0.0),
+        (2, 1, 2, 0.5),
+        (5, 1, 5, 0.9375),
+        (6, 1, 6, 0.96875),
+        (8, 1, 8, 0.9921875),
+        (9, 2, 8, 0.9609375),
+        (20, 6, 15, 0.9586),
+        (100, 40, 61, 0.9648),
+    ],
+)
+def test_the_medians_interval_lies_between_the_printed_tables_ranks(
+    n: int, low: int, high: int, probability: float
+) -> None:
+    """Ranks and probabilities of the sign test; below 6 values 95 % cannot be had."""
+    found = median_interval([float(rank) for rank in range(n, 0, -1)])
+    assert found[:2] == (low, high)
+    assert found[2] == pytest.approx(probability, abs=5e-5)
+
+
+def test_the_median_of_nothing_has_no_interval() -> None:
+    """Nor has one of an impossible confidence."""
+    with pytest.raises(ValueError, match="no values"):
+        median_interval([])
+    with pytest.raises(ValueError, match="confidence"):
+        median_interval([1.0], 1.0)

@@ -196,7 +196,8 @@ def test_an_onnx_bundle_is_verified_with_torch_blocked(bundle: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", BLOCKED, str(bundle)], capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "['ok', 'ok', 'ok', 'not run']"
+    # TensorRT's row follows: whether it ran depends on what is installed here.
+    assert done.stdout.startswith("['ok', 'ok', 'ok', 'not run', ")
 
 
 def test_a_check_is_a_row_of_plain_values(bundle: Path) -> None:

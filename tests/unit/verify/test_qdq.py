@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 from edgenet.compress.ptq import quantize
 from edgenet.compress.scheme import Scheme
 from edgenet.export.onnx_weights import weights_of
-from edgenet.verify.qdq import Rule, violations, weight_violations
+from edgenet.verify.qdq import Rule, quantized_layers, violations, weight_violations
 from tests.unit.compress.graphs import classifier, content, pictures
 
 FILE = quantize(content(), pictures(), Scheme())
@@ -123,6 +123,58 @@ def uint8_activation(graph: onnx.GraphProto) -> None:
     change(graph, "zero_point", lambda zero: zero.astype(np.uint8))
 
 
+def two_scales(graph: onnx.GraphProto) -> None:
+    """Let a DQ multiply by another scale than its Q divided by."""
+    graph.initializer.append(numpy_helper.from_array(np.float32(0.5), "other"))
+    node(graph, "hidden/QuantizeLinear").input[1] = "other"
+
+
+def scales_of_gemm_inputs(graph: onnx.GraphProto) -> None:
+    """Store a weight the other way round, with the scales still on axis 0."""
+    change(graph, "hidden.weight", lambda weight: weight.T.copy())
+    change(graph, "hidden.weight_scale", lambda scale: np.resize(scale, 72))
+    change(graph, "hidden.weight_zero_point", lambda zeros: np.resize(zeros, 72))
+    (transposed,) = node(graph, "hidden/Gemm").attribute
+    transposed.i = 0
+
+
+def scales_of_matmul_inputs(graph: onnx.GraphProto) -> None:
+    """Leave a weight's transposition away, with the scales still on axis 0."""
+    change(graph, "output.weight", lambda weight: weight.T.copy())
+    change(graph, "output.weight_scale", lambda scale: np.resize(scale, 18))
+    change(graph, "output.weight_zero_point", lambda zeros: np.resize(zeros, 18))
+    transposed = node(graph, "output.weight/Transpose")
+    node(graph, "output/MatMul").input[1] = transposed.input[0]
+    graph.node.remove(transposed)
+
+
+def external_weight(graph: onnx.GraphProto) -> None:
+    """Say that a weight lies in another file, as torch's exporter does with large ones."""
+    (tensor,) = [each for each in graph.initializer if each.name == "hidden.weight"]
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "model.onnx.data"
+
+
+def unfolded(graph: onnx.GraphProto) -> None:
+    """Put a batch normalisation behind a quantized convolution."""
+    conv = node(graph, "conv/Conv")
+    (result,) = conv.output
+    conv.output[0] = "plain"
+    names = ["factor", "shift", "mean", "variance"]
+    for name in names:
+        graph.initializer.append(numpy_helper.from_array(np.ones(5, np.float32), name))
+    norm = helper.make_node("BatchNormalization", ["plain", *names], [result], name="norm")
+    graph.node.insert(list(graph.node).index(conv) + 1, norm)
+
+
+def dynamic(graph: onnx.GraphProto) -> None:
+    """Measure a range while running."""
+    made = ["integers", "scale", "zero"]
+    graph.node.append(helper.make_node("DynamicQuantizeLinear", ["c"], made, name="measured"))
+
+
 @pytest.mark.parametrize(
     ("fault", "rule", "words"),
     [
@@ -142,6 +194,12 @@ def uint8_activation(graph: onnx.GraphProto) -> None:
         (qlinear, "operator", "integers in the operator"),
         (fp32_weight, "half-quantized", "its weight is not quantized"),
         (uint8_activation, "type", "uint8 where int8 is asked for"),
+        (two_scales, "scale", "is not the 0.5 of QuantizeLinear node 'hidden/QuantizeLinear'"),
+        (scales_of_gemm_inputs, "axis", "is the inputs; it has to be the output channels"),
+        (scales_of_matmul_inputs, "axis", "is the inputs; it has to be the output channels"),
+        (external_weight, "external-data", "its content is in another file"),
+        (unfolded, "batch-norm", "it is not folded into Conv node 'conv/Conv'"),
+        (dynamic, "operator", "integers in the operator"),
     ],
 )
 def test_a_fault_is_named(fault: Callable[[onnx.GraphProto], None], rule: Rule, words: str) -> None:
@@ -151,7 +209,7 @@ def test_a_fault_is_named(fault: Callable[[onnx.GraphProto], None], rule: Rule, 
     fault(model.graph)
     found = [each for each in violations(model) if each.rule == rule]
     assert any(words in each.detail for each in found), violations(model)
-    assert all(" node '" in each.place for each in found)
+    assert all(" node '" in each.place or "tensor '" in each.place for each in found)
 
 
 def test_uint8_activations_are_fine_only_where_they_are_asked_for() -> None:
@@ -161,6 +219,24 @@ def test_uint8_activations_are_fine_only_where_they_are_asked_for() -> None:
     assert {each.rule for each in violations(model)} == {"type"}
     asymmetric_weight(model.graph)
     assert {each.rule for each in violations(model, activations="uint8")} == {"zero-point"}
+
+
+def test_a_batch_normalisation_behind_a_layer_in_fp32_breaks_no_rule() -> None:
+    """Its factors are outside of what was quantized, and cost nothing but time."""
+    model = classifier()
+    unfolded(model.graph)
+    assert violations(model) == ()
+
+
+@pytest.mark.parametrize("fault", [swapped_axis, one_scale, zero_point_of_another_size])
+def test_layers_that_are_not_in_the_form_are_left_out_without_an_error(
+    fault: Callable[[onnx.GraphProto], None],
+) -> None:
+    """Whoever reads the layers of a damaged file gets those that can be read."""
+    model = onnx.load_model_from_string(AS_FP32_FILE)
+    change(model.graph, "left.weight_scale", lambda scale: np.resize(scale, 5))
+    fault(model.graph)
+    assert "left" not in {layer.name for layer in quantized_layers(model)}
 
 
 def test_a_network_in_fp32_breaks_no_rule() -> None:

@@ -21,7 +21,7 @@ from edgenet.errors import CorruptFile, DataUnavailable, NotPossible, UsageError
 from edgenet.progress import Step
 from edgenet.workflows._bench import BenchArguments, BenchResult, bench
 from edgenet.workflows.looks import count_test_looks
-from edgenet.workflows.runs import list_runs
+from edgenet.workflows.run_list import list_runs
 from tests.bundles import LABELS, edit_manifest, logits_of, pictures, write_onnx_bundle
 
 SHORT: dict[str, Any] = {"duration_s": 0.02, "warmup_s": 0.01, "processes": 1}

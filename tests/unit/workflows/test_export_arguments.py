@@ -35,14 +35,42 @@ def test_a_value_that_cannot_be_is_refused_before_any_work(
         ExportArguments(source="run", **options)
 
 
-@pytest.mark.parametrize(
-    "options", [{"int8": True}, {"half": True}, {"precision": "int8"}, {"target": "jetson-nano"}]
-)
-def test_what_this_version_cannot_do_is_said(options: dict[str, Any]) -> None:
+def test_what_this_version_cannot_do_is_said() -> None:
     """Exit code 5, with what can be done instead."""
     with pytest.raises(NotPossible, match="not available in this version") as error:
-        ExportArguments(source="run", **options)
+        ExportArguments(source="run", target="jetson-nano")
     assert error.value.hint is not None
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp16"])
+def test_other_precisions_are_onnx_alone(precision: str) -> None:
+    """Exit code 5, with the reason and what can be done instead."""
+    with pytest.raises(NotPossible, match="torchscript files are not") as error:
+        ExportArguments(source="run", precision=precision, formats=("onnx", "torchscript"))
+    assert "--format onnx" in str(error.value.hint)
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp16"])
+def test_a_gated_file_cannot_go_without_its_gate(precision: str) -> None:
+    """And what it may lose has to be a share that can be shown."""
+    with pytest.raises(UsageError, match="accuracy gate"):
+        ExportArguments(source="run", verify=False, precision=precision)
+    with pytest.raises(UsageError, match="cannot be shown"):
+        ExportArguments(source="run", max_drop=0.0, precision=precision)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"max_drop": 0.01}, "--max-drop is for INT8 and FP16"),
+        ({"calib_samples": 10}, "--calib-samples is for INT8 alone"),
+        ({"calib_samples": 10, "half": True}, "--calib-samples is for INT8 alone"),
+    ],
+)
+def test_an_option_of_another_precision_is_refused(options: dict[str, Any], words: str) -> None:
+    """Nothing that is asked for is ignored."""
+    with pytest.raises(UsageError, match=words):
+        ExportArguments(source="run", **options)
 
 
 def test_fp32_may_be_asked_for_by_name() -> None:
