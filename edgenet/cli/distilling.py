@@ -153,7 +153,9 @@ def distill(
         values = read_toml(config) if config is not None else {}
         if teacher is not None:
             values.pop("teacher_sha256", None)  # that of another one
-        values = {**values, **asked, "training": {**values.get("training", {}), **changes}}
+        values |= asked
+        if isinstance(values.setdefault("training", {}), dict):
+            values["training"] = {**values["training"], **changes}
         if "teacher" not in values:
             raise UsageError("no teacher is named", "train one: edgenet train --model teacher")
         arguments = DistillArguments.from_config(values, project=project, name=name)

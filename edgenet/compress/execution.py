@@ -28,6 +28,8 @@ def run_batches(
 ) -> Iterator[list[NDArray[Any]]]:
     """Yield the values of these names, [n, ...] each, for one batch of pictures after the other.
 
+    A layer may read several rows of each picture, [n·t, ...]; all of them are there.
+
     Args:
         model: An ONNX file's content; its only input takes pictures.
         images: uint8 [N, C, H, W].
@@ -49,7 +51,7 @@ def run_batches(
         missing = (fixed or 0) - len(part)
         filled = np.concatenate([part, np.repeat(part[-1:], missing, 0)]) if missing > 0 else part
         values = session.run(list(names), {entrance.name: filled.astype(dtype, copy=False)})
-        yield [value[: len(part)] for value in values]
+        yield [value[: len(value) * len(part) // len(filled)] for value in values]
 
 
 def logits_of(model: bytes, images: NDArray[np.uint8], *, threads: int = 1) -> NDArray[np.float32]:

@@ -83,16 +83,19 @@ def observe(
         raise UsageError("there are no calibration pictures")
     watched = onnx.load_model_from_string(model)
     names = list(dict.fromkeys(node.input for node in weighted_nodes(watched.graph)))
-    del watched.graph.output[:]
+    del watched.graph.output[1:]  # the logits tell how many pictures a batch has
     for name in names:
         watched.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
     found: dict[str, Tails] = {}
     done = 0
-    for values in run_batches(watched.SerializeToString(), images, names, threads=threads):
+    wanted = ["logits", *names]
+    for logits, *values in run_batches(
+        watched.SerializeToString(), images, wanted, threads=threads
+    ):
         for name, value in zip(names, values, strict=True):
-            kept = 1 + _beyond(value[0].size * len(images), LOWEST_PERCENTILE)
+            kept = 1 + _beyond(value.size // len(logits) * len(images), LOWEST_PERCENTILE)
             found[name] = _extended(found.get(name), value.reshape(-1), kept)
-        done += len(values[0])
+        done += len(logits)
         progress(Step(task="calibrate", done=done, total=len(images), unit="picture"))
     for name, tails in found.items():
         if not tails.is_finite:

@@ -25,6 +25,8 @@ def students_by_size(
 ) -> None:
     """Draw test error over the number of parameters, a line for each way of training.
 
+    Both axes are logarithmic; that of the error is linear where a student has none.
+
     Args:
         columns: By ``distilled``, ``control`` or ``slimmed``: the students, each with its number
             of parameters and its test accuracies (0 to 1), one a seed.
@@ -34,7 +36,8 @@ def students_by_size(
 
     with drawing(6.4, 4.4, path) as figure:
         axes = figure.subplots()
-        axes.set(xscale="log", yscale="log")
+        right = [one for students in columns.values() for _, each in students for one in each]
+        axes.set(xscale="log", yscale="log" if max(right) < 1 else "linear")
         for name, students in columns.items():
             look, ordered = _LOOKS[name], sorted(students)
             sizes = [size for size, _ in ordered]

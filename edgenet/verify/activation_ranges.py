@@ -111,8 +111,8 @@ class _Seen:
         """Note the values of one batch."""
         half = self._steps.scale / 2
         least, most = self._steps.span
-        self._low = min(self._low, float(values.min()))
-        self._high = max(self._high, float(values.max()))
+        self._low = float(np.minimum(self._low, values.min()))  # unlike min(), keeps a NaN
+        self._high = float(np.maximum(self._high, values.max()))
         self._outside += int(((values < least - half) | (values > most + half)).sum())
         self._count += values.size
 
@@ -123,6 +123,8 @@ class _Seen:
         least, most = self._steps.span
         # −128 is a step more than 127, which the form leaves unused.
         given = most if self._steps.dtype == np.int8 else most - least
+        if not given > 0:
+            return RangeFit(layer=self._steps.layer, covers=0.0, saturated=1.0, beyond=math.inf)
         return RangeFit(
             layer=self._steps.layer,
             covers=given / wanted if wanted else math.inf,

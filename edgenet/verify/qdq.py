@@ -274,9 +274,10 @@ def _wrong_weights(
 
 
 def _rounded(weight: NDArray[Any], scales: NDArray[np.float32]) -> NDArray[np.int8]:
-    """Round as QuantizeLinear does, with −128 left out."""
-    steps = np.rint(weight / scales.reshape(-1, *[1] * (weight.ndim - 1)))
-    return np.clip(steps, -127, 127).astype(np.int8)
+    """Round as QuantizeLinear does, with −128 left out; a scale of 0 or NaN makes any integer."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        steps = np.rint(weight / scales.reshape(-1, *[1] * (weight.ndim - 1)))
+        return np.clip(steps, -127, 127).astype(np.int8)
 
 
 def _shown(values: NDArray[Any]) -> str:

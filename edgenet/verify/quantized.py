@@ -13,7 +13,12 @@ from edgenet.verify.checks import Check, Status
 from edgenet.verify.decisions import decisions
 from edgenet.verify.gate import Gate, PairedComparison
 from edgenet.verify.parity import compare, rounding_bound
-from edgenet.verify.qdq import Violation, violations, weight_violations
+from edgenet.verify.qdq import (
+    Violation,
+    quantized_layers,
+    violations,
+    weight_violations,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,9 +67,12 @@ def load_graph(path: Path) -> onnx.ModelProto:
 
 def check_form(path: Path, *, activations: str = "int8") -> Check:
     """Look for every place where a quantized ONNX file is not in the form that targets take."""
-    found = violations(load_graph(path), activations=activations)
+    model = load_graph(path)
+    found = violations(model, activations=activations)
     if found:
         return Check(name="Q/DQ form", status="failed", detail=_first(found))
+    if not quantized_layers(model):
+        return Check(name="Q/DQ form", status="failed", detail="no layer of it is quantized")
     detail = f"symmetric weights by output channel, {activations} activations, no other integers"
     return Check(name="Q/DQ form", status="ok", detail=detail)
 

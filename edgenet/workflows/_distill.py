@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from edgenet.errors import UsageError
 from edgenet.files import write_atomically
@@ -13,7 +14,7 @@ from edgenet.workflows._train import TrainPlan, check_same_data, resume, train_i
 from edgenet.workflows.distill_arguments import DistillArguments, member_run
 from edgenet.workflows.distill_report import best_checkpoint, read_student, teacher_figures
 from edgenet.workflows.distill_result import DistillResult
-from edgenet.workflows.runs import ARGUMENTS, MEMBERS, Run, new_run
+from edgenet.workflows.runs import ARGUMENTS, DISTILLATION, MEMBERS, Run, new_run
 from edgenet.workflows.search_result import SearchResult
 from edgenet.workflows.student_search import (
     check_budget,
@@ -32,7 +33,6 @@ __all__ = [
     "resume_distillation",
 ]
 
-RESULT_NAME = "distill.json"
 VERB = "distill"
 
 
@@ -47,6 +47,7 @@ def plan_distillation(arguments: DistillArguments) -> TrainPlan:
     from edgenet import data
     from edgenet.training.device import resolve_device
 
+    arguments = arguments.of_family()
     data.check_name(arguments.data)
     device = resolve_device(arguments.device)
     find_teacher(arguments.teacher, sha256=arguments.teacher_sha256, device=device)
@@ -74,6 +75,7 @@ def distill(arguments: DistillArguments, *, progress: ProgressCallback = ignore)
     run = new_run(arguments.project, VERB, name, exist_ok=arguments.exist_ok)
     with run.working():
         if arguments.exist_ok:
+            run.refuse_to_clear(arguments.teacher)
             run.clear()
         run.write_arguments(work.arguments.to_config())
         with run.noting_failure():
@@ -235,7 +237,7 @@ class _Work:
             skipped=tuple((str(file.path), file.reason) for file in session.dataset.skipped),
         )
         written = {key: value for key, value in result.to_json().items() if key != "path"}
-        run.write_json(RESULT_NAME, written)
+        run.write_json(DISTILLATION, written)
         points = {
             name: [
                 (student.parameters, [each.test_accuracy for each in column.trained])
@@ -246,22 +248,28 @@ class _Work:
         }
         students_by_size(points, run.figures / "students")
         best = max(students, key=lambda student: student.distilled.validation_accuracy)
-        run.set_status(
-            "finished",
-            model=best.model,
-            members=len(students) * len(arguments.columns) * arguments.seeds,
-            parameters=best.parameters,
-            validation_accuracy=best.distilled.validation_accuracy,
-            test_accuracy=best.distilled.test_accuracy,
-        )
+        figures: dict[str, Any] = {"members": arguments.seeds}
+        figures["validation_accuracy"] = best.distilled.validation_accuracy
+        figures["test_accuracy"] = best.distilled.test_accuracy
+        if kept:  # the run's weights are that one's
+            status = kept.status()
+            figures = {name: status[name] for name in ("validation_accuracy", "test_accuracy")}
+        run.set_status("finished", model=best.model, parameters=best.parameters, **figures)
         return result
 
     def _keep_best(self, run: Run) -> Run:
-        """Make the network that is best on the validation split the run's own."""
-        best = max(
-            self._members(run),
-            key=lambda member: member.status().get("validation_accuracy", 0.0),
+        """Make the network that is best on the validation split the run's own.
+
+        Of equal ones that with the teacher stays, and of those the one with the lowest seed.
+        """
+        arguments = self.arguments
+        (student,) = arguments.students
+        members = (
+            member_run(run.path, student, column, seed)
+            for column in arguments.columns
+            for seed in arguments.seed_numbers
         )
+        best = max(members, key=lambda member: member.status()["validation_accuracy"])
         with write_atomically(run.best) as file:
             file.write(best.best.read_bytes())
         return best

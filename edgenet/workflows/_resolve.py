@@ -15,7 +15,7 @@ from edgenet import models
 from edgenet.errors import CorruptFile, UsageError, unknown_name
 from edgenet.runner.manifest import MANIFEST_NAME
 from edgenet.workflows.groups import is_group, member_run, seeds_of
-from edgenet.workflows.runs import ARGUMENTS, Run
+from edgenet.workflows.runs import ARGUMENTS, MEMBERS, OF_SEVERAL, Run
 
 # fmt: off
 PICTURE_SUFFIXES = frozenset({
@@ -76,10 +76,7 @@ class Resolved:
             raise _unwanted(self, (Kind.RUN, Kind.CHECKPOINT))
         best = Run(self.path).best
         if not best.is_file():
-            raise UsageError(
-                f"the run {self.path} has no {best.relative_to(self.path)} yet",
-                f"continue it with: edgenet train --resume {self.path}",
-            )
+            raise _without_weights(Run(self.path))
         return best
 
     @property
@@ -212,6 +209,18 @@ def _unwanted(resolved: Resolved, accept: tuple[Kind, ...]) -> UsageError:
         hint = f"train it first: edgenet train --model {resolved.source}"
         return UsageError(message, hint)
     return UsageError(message)
+
+
+def _without_weights(run: Run) -> UsageError:
+    """Build the error for a run without weights: unfinished, or with those of its members alone."""
+    message = f"the run {run.path} has no {run.best.relative_to(run.path)}"
+    if run.status()["state"] == "finished":
+        members = sorted(str(place.parent) for place in run.path.glob(f"{MEMBERS}/*/{ARGUMENTS}"))
+        if members:
+            return UsageError(message, f"name one of its members: {', '.join(members)}")
+    verb = run.path.absolute().parent.name
+    verb = verb if verb in OF_SEVERAL else "train"
+    return UsageError(f"{message} yet", f"continue it with: edgenet {verb} --resume {run.path}")
 
 
 def _hint_to_a_member(group: Path, accept: tuple[Kind, ...]) -> str | None:

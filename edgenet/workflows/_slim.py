@@ -11,7 +11,7 @@ from edgenet.files import write_atomically
 from edgenet.progress import ProgressCallback, Step, ignore
 from edgenet.training.distributed import several
 from edgenet.workflows._train import TrainPlan, resume, train_in
-from edgenet.workflows.runs import ARGUMENTS, MEMBERS, Run, new_run
+from edgenet.workflows.runs import ARGUMENTS, MEMBERS, SLIMMING, Run, new_run
 from edgenet.workflows.slim_arguments import SlimArguments
 from edgenet.workflows.slim_parent import SlimParent, open_parent
 from edgenet.workflows.slim_report import CONTROL, SLIM, report
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SlimArguments", "SlimResult", "plan_slimming", "resume_slimming", "slim"]
 
-RESULT_NAME = "slim.json"
 VERB = "slim"
 PRUNED = "pruned.safetensors"
 
@@ -72,6 +71,7 @@ def slim(arguments: SlimArguments, *, progress: ProgressCallback = ignore) -> Sl
     run = new_run(arguments.project, VERB, name, exist_ok=arguments.exist_ok)
     with run.working():
         if arguments.exist_ok:
+            run.refuse_to_clear(arguments.source, *filter(None, [arguments.teacher]))
             run.clear()
         run.write_arguments(work.arguments.to_config())
         with run.noting_failure():
@@ -131,8 +131,12 @@ class _Work:
         device = resolve_device(arguments.device)
         parent = SlimParent.load(arguments, progress)
         arguments = _settled(arguments, parent.checkpoint, parent.sha256)
-        teacher = arguments.teacher and find_teacher(arguments.teacher, sha256=None, device=device)
-        return cls(arguments=arguments, parent=parent, teacher=teacher or None)
+        if arguments.teacher is None:
+            return cls(arguments=arguments, parent=parent, teacher=None)
+        sha256 = arguments.teacher_sha256
+        teacher = find_teacher(arguments.teacher, sha256=sha256, device=device)
+        arguments = replace(arguments, teacher_sha256=teacher.trained.sha256)
+        return cls(arguments=arguments, parent=parent, teacher=teacher)
 
     def finish(self, run: Run, pruned: Checkpoint, progress: ProgressCallback) -> SlimResult:
         """Train what is not trained, and report.
@@ -160,7 +164,7 @@ class _Work:
             file.write(Run(run.path / MEMBERS / SLIM).best.read_bytes())
         result = report(run, self.arguments, self.parent, pruned, names=names, teacher=self.teacher)
         written = {key: value for key, value in result.to_json().items() if key != "path"}
-        run.write_json(RESULT_NAME, written)
+        run.write_json(SLIMMING, written)
         run.set_status(
             "finished",
             model=result.slim.model,

@@ -13,7 +13,7 @@ from edgenet.progress import ProgressCallback, ignore
 from edgenet.training.distributed import joined
 from edgenet.workflows.groups import check_seeds, is_group
 from edgenet.workflows.pretrained import settled
-from edgenet.workflows.runs import ARGUMENTS, Run, new_run
+from edgenet.workflows.runs import ARGUMENTS, OF_SEVERAL, Run, new_run
 from edgenet.workflows.train_arguments import TrainArguments
 from edgenet.workflows.train_result import TrainResult
 from edgenet.workflows.train_session import Session
@@ -144,6 +144,10 @@ def resume(
     """
     if is_group(path):
         raise UsageError(f"{path} is a seed group, not a run", "go on with it by resume_group()")
+    if (verb := path.absolute().parent.name) in OF_SEVERAL:
+        raise UsageError(
+            f"{path} is not one training but several", f"edgenet {verb} --resume {path}"
+        )
     run = Run(path)
     project, name = path.parent.parent, path.name
     arguments = TrainArguments(project=project, name=name).with_config(run.arguments())

@@ -19,6 +19,7 @@ DEFAULT_STUDENT = "lenet5-17k"
 SEARCHED_STUDENT = "lenet5-relu"
 """The model whose options a search chooses: :data:`edgenet.compress.student_space.MODEL`."""
 SEARCHED_OPTIONS = ("channels", "widths", "kernel")
+_SEARCH = ("search_candidates", "search_epochs", "search_eta")
 RECIPE = "distillation"
 COLUMNS = ("distilled", "control")
 """What is trained of every student and seed: with the teacher, and by the labels alone."""
@@ -207,8 +208,7 @@ class DistillArguments:
             if getattr(self, name) is not None
         }
         if self.budget is not None:
-            names = ("search_candidates", "search_epochs", "search_eta")
-            optional |= {name: getattr(self, name) for name in names}
+            optional |= {name: getattr(self, name) for name in _SEARCH}
         changes = self._of(self.students[0], "control").training
         return {
             "teacher": self.teacher,
@@ -241,11 +241,34 @@ class DistillArguments:
         for key in values:
             if key not in cls.__dataclass_fields__:
                 raise unknown_name("option in the configuration", key, cls.__dataclass_fields__)
+        _check_kinds(values)
         try:
             values["students"] = tuple(values.get("students", (DEFAULT_STUDENT,)))
             return cls(**values, project=project, name=name)
         except TypeError as error:
             raise UsageError(f"the configuration of a distillation is not whole: {error}") from None
+
+
+def _check_kinds(config: Mapping[str, Any]) -> None:
+    """Refuse values of a configuration that are not of their kinds.
+
+    Raises:
+        UsageError: One is not.
+    """
+    for names, kinds, wanted in (
+        (("student_options", "training"), (Mapping,), "a table"),
+        (("students",), (list, tuple), "a list of names"),
+        (("teacher", "teacher_sha256", "budget", "data", "recipe", "device"), (str,), "a text"),
+        (("control",), (bool,), "true or false"),
+        (
+            ("seeds", "split_seed", "threads", "image_size", "budget_mib", *_SEARCH),
+            (int,),
+            "a whole number",
+        ),
+    ):
+        for name in names:
+            if name in config and not isinstance(config[name], kinds):
+                raise UsageError(f"{name} in the configuration must be {wanted}")
 
 
 def member_run(folder: Path, student: str, column: str, seed: int) -> Run:

@@ -11,6 +11,8 @@ from typing import Any
 from edgenet.statistics import mean_interval, wilson_interval
 from edgenet.workflows.search_result import SearchResult
 
+_FEWEST = 3  # two seeds that happen to differ alike would seem certain
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
@@ -73,10 +75,12 @@ class Column:
         """95 % interval: Student's, of the mean over seeds; of one seed Wilson's, of its pictures.
 
         The two say different things: how far another group of seeds may lie, or other pictures.
+        Student's knows nothing of shares; what lies beyond 0 and 1 is cut off.
         """
         if len(self.trained) == 1:
             return wilson_interval(self.trained[0].test_correct, self.trained[0].test_n)
-        return mean_interval([each.test_accuracy for each in self.trained])
+        low, high = mean_interval([each.test_accuracy for each in self.trained])
+        return max(0.0, low), min(1.0, high)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -136,8 +140,8 @@ class Student:
         interval = self.difference_interval
         if self.difference is None:
             return "not known: no control was trained"
-        if interval is None:
-            return "not known: one seed shows no difference"
+        if interval is None or len(self.distilled.trained) < _FEWEST:
+            return f"not known: it takes {_FEWEST} seeds"
         if interval[0] > 0:
             return "helps"
         return "hurts" if interval[1] < 0 else "no difference shown"

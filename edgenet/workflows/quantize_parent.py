@@ -35,6 +35,8 @@ class Fp32Parent:
         path: Its folder, as it was named or found; children lie beside it.
         root: The folder that ``rejected`` and ``reports`` belong into: the run where there is one.
         run: The run that it lies in, or None.
+        origin: The run that the weights come from, which logs every look at its test split: ``run``
+            itself but where the bundles of a run are put into a project.
         checkpoint: What it was exported from, where that is at hand.
         made: It was exported on the way, not found.
         dataset: Training pictures to calibrate with, validation to decide on, test to report.
@@ -47,6 +49,7 @@ class Fp32Parent:
     path: Path
     root: Path
     run: Run | None
+    origin: Run | None
     checkpoint: Path | None
     made: bool
     dataset: Dataset
@@ -107,8 +110,9 @@ def open_parent(
         progress: Told of the export and of pictures that are converted.
 
     Raises:
-        UsageError: The source is none of these, its precision is another, the data do not fit, or
-            there is a child already that is not to be replaced.
+        UsageError: The source is none of these, its precision is another, the data do not fit,
+            there is a child already that is not to be replaced, or a bundle is to go into a
+            project.
         DataUnavailable: The data are not here, or not those that the bundle was exported with.
         NotPossible: The bundle is of another format, or the network cannot be exported.
         CorruptFile: A file is damaged.
@@ -116,6 +120,11 @@ def open_parent(
     """
     resolved = resolve(source, accept=(Kind.RUN, Kind.CHECKPOINT, Kind.BUNDLE))
     if resolved.kind is Kind.BUNDLE:
+        if project is not None:
+            raise UsageError(
+                f"--project has no effect on a bundle: what comes of {source} lies beside it",
+                "leave it out, or name the run or the checkpoint",
+            )
         path = resolved.path
         bundle, made = open_bundle(path), False
         _check_kind(bundle, path, resolved)
@@ -147,6 +156,7 @@ def open_parent(
         path=path,
         root=_root(path, run, checkpoint),
         run=run,
+        origin=resolved.run or run,
         checkpoint=checkpoint,
         made=made,
         dataset=load_for(bundle, data_name, seed, recorded=data is None, progress=progress),

@@ -163,8 +163,8 @@ class _Training:
 
     @property
     def state_file(self) -> Path:
-        """Where the state is kept: beside the weights, under their name."""
-        return self.path.with_name(f"{self.path.stem}-qat-w{self.bits}a8.safetensors")
+        """Where the state is kept: beside the weights, under their name; no checkpoint to use."""
+        return self.path.with_name(f"{self.path.stem}-qat-w{self.bits}a8.state")
 
     @cached_property
     def identity(self) -> dict[str, str]:
@@ -173,6 +173,7 @@ class _Training:
         return {
             "checkpoint_sha256": sha256_of(self.path),
             "weights_bits": str(self.bits),
+            "threads": str(self.threads),
             "train": dataset.train.digest,
             "validation": dataset.validation.digest,
             "calibration": self.calibration.split.digest,

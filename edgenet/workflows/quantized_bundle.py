@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import closing
@@ -35,6 +36,7 @@ from edgenet.workflows.quantize_parent import INT8_FOLDER, place_beside
 from edgenet.workflows.quantized_record import (
     Candidate,
     GatedCandidate,
+    candidates_before,
     golden_vectors,
     own_accuracy,
     recorded_options,
@@ -134,38 +136,41 @@ def write_gated(
             )
             for called, bundle in (("fp32", parent.bundle), (candidate.precision, staged))
         )
-        gate = _gate(parent, before, after, max_drop, candidate.candidates)
+        seen = candidate.candidates + candidates_before(parent)
+        gate = _gate(parent, before, after, max_drop, seen)
+        if not gate.passed:
+            place = _free(parent.root / "rejected", folder)
         _note_look(parent, place, gate, verb)
         checks = (
             *candidate.checks(staged, parent, before, after),
             _check_repeated(staged, parent, after),
         )
-        passed = gate.passed and all(check.status == "ok" for check in checks)
-        if not passed:
-            place = _free(parent.root / "rejected", folder)
         options = recorded_options(parent, candidate, gate)
         complete = draft._replace(
             accuracy=own_accuracy(parent, gate),
             options={**draft.options, **options},
             tools={**draft.tools, "edgenet": edgenet.__version__, **_runtime_version(staged)},
         )
+        golden = golden_vectors(parent, before, after)
+        written = Written(tools={"onnx": onnx.__version__})
+        BundleWriter(staged.path, complete).complete(golden, written)
+        verification = _verify(open_bundle(staged.path), candidate, checks, parent.threads)
+        well = verification.passed and all(check.status == "ok" for check in checks)
+        passed = gate.passed and well
+        if gate.passed and not well:
+            place = _free(parent.root / "rejected", folder)
+        result = GatedBundle(
+            path=place,
+            passed=passed,
+            gate=gate,
+            verification=verification,
+            model_bytes=staged.model_path.stat().st_size,
+            parent_bytes=parent.bundle.model_bytes,
+            quantization=options[OPTION],
+        )
         with new_bundle(place, complete, overwrite=passed and exist_ok) as writer:
-            writer.model_path.write_bytes(staged.model_path.read_bytes())
-            golden = golden_vectors(parent, before, after)
-            writer.complete(golden, Written(tools={"onnx": onnx.__version__}))
-            verification = _verify(open_bundle(writer.folder), candidate, checks, parent.threads)
-            if not verification.passed and passed:
-                writer.discard()
-            model_bytes = writer.model_path.stat().st_size
-            result = GatedBundle(
-                path=place,
-                passed=passed and not writer.discarded,
-                gate=gate,
-                verification=verification,
-                model_bytes=model_bytes,
-                parent_bytes=parent.bundle.model_bytes,
-                quantization=options[OPTION],
-            )
+            for file in staged.path.iterdir():
+                shutil.copyfile(file, writer.folder / file.name)
             if not passed:
                 text = json.dumps(result.to_json(), indent=2, allow_nan=False)
                 (writer.folder / REPORT_NAME).write_text(text + "\n", encoding="utf-8")
@@ -202,12 +207,12 @@ def _gate(
 
 def _note_look(parent: Fp32Parent, place: Path, gate: Gate, verb: str) -> None:
     """Log the look at the run's test split as soon as there was one."""
-    if parent.run is None or gate.test is None:
+    if parent.origin is None or gate.test is None:
         return
     note_test_look(
-        parent.run.path,
+        parent.origin.path,
         verb=verb,
-        subject=os.path.relpath(place, parent.run.path),
+        subject=os.path.relpath(place, parent.origin.path),
         digest=parent.splits["test"].digest,
         correct=gate.test.child_correct,
         n=gate.test.n,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -133,9 +135,9 @@ def recorded_options(parent: Fp32Parent, candidate: GatedCandidate, gate: Gate) 
         "split_seed": parent.split_seed,
         OPTION: {
             **candidate.record(),
-            "candidates": candidate.candidates,
+            "candidates": gate.candidates,
             "parent_bundle": {
-                "model_sha256": parent.bundle.manifest.files[parent.bundle.manifest.model].sha256,
+                "model_sha256": _digest(parent),
             },
             "gate": {
                 "verdict": gate.verdict,
@@ -188,3 +190,25 @@ def golden_vectors(
         arrays[f"predictions_{each.digest}"] = decisions(before[name]).astype(np.int16)
         arrays[f"own_predictions_{each.digest}"] = decisions(after[name]).astype(np.int16)
     return arrays
+
+
+def candidates_before(parent: Fp32Parent) -> int:
+    """Return how many children of this file earlier calls looked at on the validation split.
+
+    Who tries again until a gate passes has tried more often than once. The reports of the run say
+    so, each with the count until then; one that cannot be read says nothing.
+    """
+    counts = [0]
+    if parent.run is not None:
+        own = _digest(parent)
+        for file in parent.run.reports.glob("quantize-*.json"):
+            with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+                child = json.loads(file.read_text("utf-8"))["bundle"]
+                if child["quantization"]["parent_bundle"]["model_sha256"] == own:
+                    counts.append(int(child["gate"]["candidates"]))
+    return max(counts)
+
+
+def _digest(parent: Fp32Parent) -> str:
+    manifest = parent.bundle.manifest
+    return manifest.files[manifest.model].sha256

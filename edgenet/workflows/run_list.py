@@ -22,7 +22,7 @@ class RunRow:
         members: How many networks a seed group has; None for a run of one. The other figures are
             then of all of them together.
         parameters: Trainable numbers.
-        weights_bytes: Size of the best checkpoint on disk.
+        weights_bytes: Size of the best checkpoint on disk; of a run without one, of all members'.
         epochs: Epochs done.
         validation_accuracy: Best share right on the validation split.
         test_accuracy: Share right on the test split.
@@ -60,7 +60,8 @@ def list_runs(project: Path = Path("runs")) -> tuple[RunRow, ...]:
 
 def _row(run: Run) -> RunRow:
     status = run.status()
-    weights = [run.best, *(Run(member).best for member in run.path.glob(f"{MEMBERS}/*"))]
+    members = [Run(member).best for member in run.path.glob(f"{MEMBERS}/*")]
+    weights = [run.best] if run.best.is_file() else members
     bundles = sorted(manifest.parent.name for manifest in run.bundles.glob("*/manifest.json"))
     return RunRow(
         path=str(run.path),

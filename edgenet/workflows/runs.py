@@ -36,9 +36,14 @@ HISTORY = "results.csv"
 GROUP = "group.json"
 MEMBERS = "members"
 SEARCH = "search.json"
+DISTILLATION = "distill.json"
+SLIMMING = "slim.json"
+OF_SEVERAL = ("distill", "slim")
+"""Verbs whose runs have others below ``members/``, and are resumed by the verb itself."""
 # All that a run's folder can hold, what says that it is one first.
 _CONTENT = (
-    *(ARGUMENTS, GROUP, _STATUS, ENVIRONMENT, HISTORY, LOG_NAME, SEARCH),
+    *(ARGUMENTS, GROUP, _STATUS, ENVIRONMENT, HISTORY, LOG_NAME),
+    *(SEARCH, DISTILLATION, SLIMMING),
     *(MEMBERS, "weights", "figures", "bundles", "rejected", "reports"),
 )
 
@@ -168,6 +173,20 @@ class Run:
                 raise EdgenetError(
                     f"cannot overwrite {place}: {error.strerror}", "choose another --name"
                 ) from error
+
+    def refuse_to_clear(self, *sources: str | Path) -> None:
+        """Refuse to overwrite the run where it holds what is to be read.
+
+        Raises:
+            UsageError: A source lies in it.
+        """
+        own = self.path.resolve()
+        for source in sources:
+            if Path(source).resolve().is_relative_to(own):
+                raise UsageError(
+                    f"{source} lies in {self.path}, which would be overwritten",
+                    "choose another --name",
+                )
 
     def sweep(self) -> None:
         """Remove the temporary files that a killed process left; only for who works on the run."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DEFAULT_CRITERION = "taylor"
 DEFAULT_PICTURES = 2000
-_OPTIONAL = ("source_sha256", "keep", "budget", "teacher", "data")
+_OPTIONAL = ("source_sha256", "keep", "budget", "teacher", "teacher_sha256", "data")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,7 @@ class SlimArguments:
         control: Train the same widths from first weights, too, with all else equal.
         teacher: Run, checkpoint or seed group to learn from while fine-tuning, beside the labels;
             the control learns from it, too.
+        teacher_sha256: Of its weights, as for ``source_sha256``.
         data: Where the data are that the network was trained on; None takes what it records.
         training: Changes to the recipe that it was trained by.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
@@ -56,6 +57,7 @@ class SlimArguments:
     pictures: int = DEFAULT_PICTURES
     control: bool = True
     teacher: str | None = None
+    teacher_sha256: str | None = None
     data: str | None = None
     training: Mapping[str, Any] = field(default_factory=dict)
     device: str = "auto"
@@ -113,6 +115,7 @@ class SlimArguments:
         values = recipe.to_json()
         return TrainArguments(
             teacher=self.teacher,
+            teacher_sha256=self.teacher_sha256,
             training=values,
             device=self.device,
             threads=self.threads,

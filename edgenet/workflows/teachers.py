@@ -96,11 +96,7 @@ def find_teacher(
     from edgenet.training.distillation import BUDGET_BYTES, Teacher
 
     trained = load_trained(resolve(name, accept=(Kind.RUN, Kind.CHECKPOINT, Kind.GROUP)))
-    if sha256 not in (None, trained.sha256):
-        raise DataUnavailable(
-            f"the weights of the teacher {trained.path} are not those that the run began with",
-            "put them back, or start a new run",
-        )
+    _check_same(trained, sha256)
     network = deployed_form(trained.network).to(device).to(memory_format=torch.channels_last)
     teacher = Teacher(
         network.requires_grad_(False),
@@ -132,5 +128,19 @@ def with_teacher(
         return arguments, None
     if found is None:
         found = find_teacher(arguments.teacher, sha256=arguments.teacher_sha256, device=device)
+    _check_same(found.trained, arguments.teacher_sha256)
     path = str(Path(arguments.teacher).resolve())
     return replace(arguments, teacher=path, teacher_sha256=found.trained.sha256), found
+
+
+def _check_same(trained: TrainedNetwork, sha256: str | None) -> None:
+    """Refuse a teacher whose weights are not the recorded ones.
+
+    Raises:
+        DataUnavailable: They are others.
+    """
+    if sha256 not in (None, trained.sha256):
+        raise DataUnavailable(
+            f"the weights of the teacher {trained.path} are not those that the run began with",
+            "put them back, or start a new run",
+        )

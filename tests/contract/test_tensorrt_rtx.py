@@ -111,7 +111,7 @@ def test_layers_that_were_rolled_back_stay_out_of_int8(
     }
 
 
-@pytest.mark.parametrize("name", ["lenet5-relu", "lenet5-1998", "mlp-small", "resnet8"])
+@pytest.mark.parametrize("name", ["lenet5-relu", "resnet8"])
 def test_fp32_and_fp16_files_are_built_in_their_precision(tmp_path: Path, name: str) -> None:
     """The network is strongly typed: its precision is the graph's and no builder flag's."""
     model = exported(tmp_path, name, {}, GREY)

@@ -20,7 +20,7 @@ def test_a_killed_training_is_finished_by_the_same_command(run: Path, tmp_path: 
     undisturbed = Path(shutil.copytree(run, tmp_path / "undisturbed"))
     finished = edgenet(tmp_path, "quantize", str(undisturbed), *OPTIONS)
     said(finished, 0)
-    state = run / "weights" / "best-qat-w8a8.safetensors"
+    state = run / "weights" / "best-qat-w8a8.state"
     process = subprocess.Popen(
         [sys.executable, "-m", "edgenet", "quantize", str(run), *OPTIONS],
         stdout=subprocess.DEVNULL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from onnx import numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from edgenet.compress.execution import run_batches
 from edgenet.compress.ranges import observe
@@ -81,3 +81,35 @@ def test_a_model_of_a_fixed_batch_is_given_full_batches() -> None:
     free = observe(content(), pictures(20))
     assert fixed["f"].n == free["f"].n
     assert fixed["f"].magnitude(100) == pytest.approx(free["f"].magnitude(100), rel=1e-6)
+
+
+@pytest.mark.parametrize("batch", [None, 8])
+def test_a_layer_that_reads_several_rows_of_each_picture_is_seen_with_all_of_them(
+    batch: int | None,
+) -> None:
+    """As in an attention network that was flattened; the brightest picture is not the first."""
+    floats = {"a.weight": np.ones((4, 8)), "b.weight": np.ones((8, 3))}
+    sizes = {"rows": [-1, 4], "pictures": [-1, 7, 8]}
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["input"], ["f"], to=TensorProto.FLOAT),
+            helper.make_node("Reshape", ["f", "rows"], ["m"]),
+            helper.make_node("MatMul", ["m", "a.weight"], ["y"]),
+            helper.make_node("Reshape", ["y", "pictures"], ["p"]),
+            helper.make_node("ReduceMean", ["p"], ["q"], axes=[1], keepdims=0),
+            helper.make_node("MatMul", ["q", "b.weight"], ["logits"]),
+        ],
+        "graph",
+        [helper.make_tensor_value_info("input", TensorProto.UINT8, [batch, 1, 7, 4])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, 3])],
+        [
+            *(numpy_helper.from_array(each.astype(np.float32), n) for n, each in floats.items()),
+            *(numpy_helper.from_array(np.array(each), n) for n, each in sizes.items()),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    images = np.full((60, 1, 7, 4), 100, np.uint8)
+    images[59] = 255
+    observed = observe(model.SerializeToString(), images)
+    assert observed["m"].n == images.size
+    assert observed["m"].magnitude(100) == 255

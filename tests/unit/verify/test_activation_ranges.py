@@ -123,3 +123,20 @@ def test_a_file_without_quantized_activations_has_nothing_to_fit(tmp_path: Path)
     """Not run, and so neither right nor wrong."""
     (tmp_path / "model.onnx").write_bytes(content())
     assert check_ranges(tmp_path / "model.onnx", pictures()).status == "not run"
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, np.nan])
+def test_steps_that_are_no_positive_number_fit_nothing(scale: float) -> None:
+    """A file from anywhere may have them: a row that says so, and no error."""
+    model = quantized(Scheme())
+    change(model.graph, "left.input_scale", lambda old: np.full_like(old, scale))
+    fits = {fit.layer: fit for fit in range_fits(model, pictures())}
+    assert not fits["left"].fits
+    assert fits["output"].fits
+
+
+def test_values_that_are_no_number_fit_no_steps() -> None:
+    """A weight that is NaN makes them so from its layer on."""
+    model = quantized(Scheme())
+    change(model.graph, "left.weight_scale", lambda old: np.full_like(old, np.nan))
+    assert not all(fit.fits for fit in range_fits(model, pictures()))

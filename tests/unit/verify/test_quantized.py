@@ -253,3 +253,21 @@ def test_an_fp32_bundle_says_nothing_of_quantization(tmp_path: Path) -> None:
     folder = write_onnx_bundle(tmp_path / "fp32")
     assert quantized.quantization_of(open_bundle(folder).manifest) is None
     assert "Q/DQ form" not in {check.name for check in verify_bundle(folder).checks}
+
+
+def test_a_file_without_one_quantized_layer_is_not_in_the_form(tmp_path: Path) -> None:
+    """There is nothing wrong in it, and nothing of what its manifest says."""
+    folder = write_onnx_bundle(tmp_path / "fp32")
+    check = quantized.check_form(folder / "model.onnx")
+    assert (check.status, check.detail) == ("failed", "no layer of it is quantized")
+
+
+@pytest.mark.parametrize("scale", [0.0, np.nan])
+def test_integers_of_a_scale_that_cannot_be_are_named(
+    bundle: Path, tmp_path: Path, scale: float
+) -> None:
+    """Without a warning on the way."""
+    parent = stored_weights(write_onnx_bundle(tmp_path / "fp32") / "model.onnx")
+    scales = np.full(3, scale, np.float32)
+    rewrite(bundle, lambda model: replace_tensor(model, "weight_scale", scales))
+    assert quantized.check_integers(bundle / "model.onnx", parent).status == "failed"

@@ -23,7 +23,10 @@ from edgenet.compress.scheme import Scheme
 from edgenet.data import Split
 from edgenet.errors import DataUnavailable, UsageError
 from edgenet.progress import ignore
+from edgenet.runner.bundle import Bundle
+from edgenet.runner.inference import Inference
 from edgenet.verify.activation_ranges import range_fits
+from edgenet.verify.checks import Check
 from edgenet.workflows import VerifyArguments, verify
 from edgenet.workflows.quantize_parent import Fp32Parent, open_parent
 from edgenet.workflows.quantized_bundle import Candidate, GatedBundle, write_gated
@@ -71,7 +74,7 @@ class Judge:
             weights=self.parent.weights,
             details={"calibration": self.calibration.to_json()} if details is None else details,
         )
-        return write_gated(replace(home, run=None), candidate, max_drop=MAX_DROP)
+        return write_gated(replace(home, run=None, origin=None), candidate, max_drop=MAX_DROP)
 
     def verified(self, bundle: GatedBundle) -> dict[str, str]:
         """Return what `verify` with the data finds wrong with a bundle, by the check's name."""
@@ -255,3 +258,30 @@ def test_a_rejected_file_lies_there_with_the_reason(court: Judge, good: bytes) -
     report = json.loads((bundle.path / "report.json").read_text())
     assert any(LAYER in check["detail"] for check in report["verification"]["checks"])
     assert report["passed"] is False
+
+
+def test_a_file_that_fails_after_its_gate_is_rejected_and_the_one_before_it_stays(
+    court: Judge, good: bytes
+) -> None:
+    """What is reported is the file that failed, not the one that lies where it would have."""
+    earlier = court.judge(good)
+    seal = (earlier.path / "manifest.json").read_bytes()
+    parent = replace(court.parent, path=earlier.path, root=court.folder, run=None, origin=None)
+    failed = Check(name="golden", status="failed", detail="made up")
+    candidate = Candidate(
+        content=good, method="ptq", scheme=Scheme(), weights=parent.weights, checked=(failed,)
+    )
+    for each in (candidate, _Unrepeatable(**vars(replace(candidate, checked=())))):
+        later = write_gated(parent, each, max_drop=MAX_DROP, exist_ok=True)
+        assert later.gate.passed
+        assert not later.passed
+        assert later.path.parent == court.folder / "rejected"
+        assert (later.path / "report.json").is_file()
+    assert (earlier.path / "manifest.json").read_bytes() == seal
+
+
+class _Unrepeatable(Candidate):
+    """A candidate whose complete bundle does not answer as its file did."""
+
+    def check_golden(self, bundle: Bundle, inference: Inference) -> Check:
+        return Check(name="golden", status="failed", detail="made up")

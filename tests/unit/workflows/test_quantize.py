@@ -6,6 +6,7 @@ they are one file of more than 300 lines.
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -22,7 +23,7 @@ from edgenet.verify.decisions import decisions
 from edgenet.workflows._export import ExportArguments, export
 from edgenet.workflows._quantize import QuantizeArguments, QuantizeResult, quantize
 from edgenet.workflows._verify import VerifyArguments, verify
-from edgenet.workflows.looks import count_test_looks
+from edgenet.workflows.looks import LOG_NAME, count_test_looks
 from tests.bundles import edit_manifest
 from tests.checkpoints import write_checkpoint, write_random_data, write_random_pictures
 
@@ -83,6 +84,16 @@ def test_a_child_that_passes_lies_beside_its_parent_and_verifies(run: Path, data
     assert rows["agreement (test)"].startswith("all are those at export")
     assert result.report == run / "reports" / "quantize-1.json"
     assert json.loads(result.report.read_text()) == result.to_json()
+
+
+def test_who_tries_again_has_seen_more_candidates(run: Path) -> None:
+    """Counted over the calls, from the reports of the run: luck is not to pass for merit."""
+    assert quantized(run).bundle.gate.candidates == 1
+    again = quantized(run, scheme="auto", calib_seed=1, exist_ok=True)
+    assert again.bundle.gate.candidates == 1 + 3
+    assert again.bundle.quantization["candidates"] == 4
+    (run / "reports" / "quantize-2.json").write_text("{}")
+    assert quantized(run, exist_ok=True).bundle.gate.candidates == 2
 
 
 def test_the_manifest_says_how_the_file_was_made_and_what_it_is_worth(run: Path) -> None:
@@ -168,6 +179,29 @@ def test_every_look_at_the_test_set_is_logged(run: Path) -> None:
     quantized(run)
     quantized(run, max_drop=0.001, exist_ok=True)
     assert count_test_looks(run) == before + 2
+    with (run / LOG_NAME).open(newline="") as log:
+        subjects = [row["subject"] for row in csv.DictReader(log)][-2:]
+    assert subjects == ["bundles/onnx-int8", "rejected/onnx-int8"]
+
+
+def test_a_look_is_logged_in_the_run_though_its_bundles_go_into_a_project(
+    run: Path, tmp_path: Path
+) -> None:
+    """It is the run's test split; so does the FP32 export that is made on the way, hence two."""
+    before = count_test_looks(run)
+    project = tmp_path / "project"
+    result = quantized(run, project=project, name="small")
+    assert result.bundle.path == project / "export" / "small" / "bundles" / "onnx-int8"
+    assert count_test_looks(run) == before + 2
+
+
+def test_a_bundle_cannot_be_quantized_into_a_project(run: Path, tmp_path: Path) -> None:
+    """Its child lies beside it; nothing is written into the folders around it."""
+    alone = tmp_path / "somewhere" / "else" / "fp32"
+    shutil.copytree(run / "bundles" / "onnx-fp32", alone)
+    with pytest.raises(UsageError, match="--project has no effect on a bundle"):
+        quantized(alone, project=tmp_path / "project")
+    assert list((tmp_path / "somewhere").iterdir()) == [alone.parent]
 
 
 @pytest.mark.parametrize("task", ["calibrate", "schemes", "verify int8 on validation"])

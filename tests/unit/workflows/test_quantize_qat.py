@@ -94,7 +94,7 @@ def test_an_interrupted_training_goes_on_to_the_same_file(run: Path, exported: P
 
     with pytest.raises(KeyboardInterrupt):
         trained(run, progress=interrupt)
-    state = run / "weights" / "best-qat-w8a8.safetensors"
+    state = run / "weights" / "best-qat-w8a8.state"
     assert len(load(state).records) == 1
     assert not (run / "bundles" / "onnx-int8-qat").exists()
 
@@ -127,7 +127,7 @@ def test_another_recipe_begins_anew(run: Path, other: dict[str, Any]) -> None:
 def test_a_damaged_state_is_left_out(run: Path) -> None:
     """The one before it is taken."""
     trained(run)
-    state = run / "weights" / "best-qat-w8a8.safetensors"
+    state = run / "weights" / "best-qat-w8a8.state"
     assert previous_of(state).is_file()
     state.write_bytes(b"damaged")
     steps: list[Step] = []

@@ -194,6 +194,24 @@ def test_other_weights_than_those_it_began_with_are_refused(place: Path, tmp_pat
         resume_slimming(folder)
 
 
+def test_a_changed_teacher_stops_a_resumed_slimming(place: Path, tmp_path: Path) -> None:
+    """The network and its control would not have had the same one."""
+    teacher = Path(shutil.copytree(place / "runs" / "train" / "lenet5-relu", tmp_path / "teacher"))
+
+    def cut_off(step: Step) -> None:
+        if step.task == "train slim":
+            raise KeyboardInterrupt
+
+    arguments = replace(arguments_for(place, tmp_path / "runs"), teacher=str(teacher))
+    with pytest.raises(KeyboardInterrupt):
+        slim(arguments, progress=cut_off)
+    checkpoint = checkpoints.load(Run(teacher).best)
+    weights = {name: tensor + 1 for name, tensor in checkpoint.weights.items()}
+    checkpoints.save(replace(checkpoint, weights=weights), Run(teacher).best)
+    with pytest.raises(DataUnavailable, match=r"the teacher .* not those that the run began with"):
+        resume_slimming(tmp_path / "runs" / "slim" / "half")
+
+
 def test_without_a_control_the_report_says_so(
     place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
