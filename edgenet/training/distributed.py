@@ -16,7 +16,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from edgenet.errors import EdgenetError
+from edgenet.errors import EdgenetError, UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -154,6 +154,20 @@ class Ranks:
 def several() -> bool:
     """Tell whether torchrun started this process as one of several."""
     return all(name in os.environ for name in _SET_BY_TORCHRUN) and _number("WORLD_SIZE") > 1
+
+
+def refuse_several(what: str, hint: str = "leave torchrun out: start edgenet itself") -> None:
+    """Refuse to share work that is done by one process.
+
+    Args:
+        what: The work, such as ``a distillation is done``.
+        hint: What to do instead.
+
+    Raises:
+        UsageError: torchrun started several processes.
+    """
+    if several():
+        raise UsageError(f"{what} by one process", hint)
 
 
 def follows() -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from edgenet.errors import UsageError
 from edgenet.files import write_atomically
 from edgenet.progress import ProgressCallback, Step, ignore
-from edgenet.training.distributed import several
+from edgenet.training.distributed import refuse_several
 from edgenet.workflows._train import TrainPlan, check_same_data, resume, train_in
 from edgenet.workflows.distill_arguments import DistillArguments, member_run
 from edgenet.workflows.distill_report import best_checkpoint, read_student, teacher_figures
@@ -68,7 +68,7 @@ def distill(arguments: DistillArguments, *, progress: ProgressCallback = ignore)
         NotPossible: The device is not here.
         EdgenetError: The run's folder cannot be written, or training diverged.
     """
-    _refuse_several()
+    refuse_several("a distillation is done")
     arguments = arguments.of_family()
     work, session = _Work.begin(arguments, progress)
     name = arguments.name or arguments.students[0]
@@ -91,7 +91,7 @@ def resume_distillation(path: Path, *, progress: ProgressCallback = ignore) -> D
         CorruptFile: Its checkpoints cannot be read.
         EdgenetError: Another process works on it, or training diverged.
     """
-    _refuse_several()
+    refuse_several("a distillation is done")
     run = Run(path)
     if path.absolute().parent.name != VERB:
         raise UsageError(f"{path} is no distillation", "those lie in runs/distill")
@@ -273,15 +273,3 @@ class _Work:
         with write_atomically(run.best) as file:
             file.write(best.best.read_bytes())
         return best
-
-
-def _refuse_several() -> None:
-    """Refuse to share the work: students are trained one after the other.
-
-    Raises:
-        UsageError: torchrun started several processes.
-    """
-    if several():
-        raise UsageError(
-            "a distillation is done by one process", "leave torchrun out: start edgenet itself"
-        )

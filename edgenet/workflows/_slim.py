@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgenet.errors import UsageError
 from edgenet.files import write_atomically
 from edgenet.progress import ProgressCallback, Step, ignore
-from edgenet.training.distributed import several
+from edgenet.training.distributed import refuse_several
 from edgenet.workflows._train import TrainPlan, resume, train_in
 from edgenet.workflows.runs import ARGUMENTS, MEMBERS, SLIMMING, Run, new_run
 from edgenet.workflows.slim_arguments import SlimArguments
@@ -64,7 +64,7 @@ def slim(arguments: SlimArguments, *, progress: ProgressCallback = ignore) -> Sl
         NotPossible: The network cannot be slimmed, or the device is not here.
         EdgenetError: The run's folder cannot be written, or training diverged.
     """
-    _refuse_several()
+    refuse_several("a slimming is done")
     work = _Work.begin(arguments, progress)
     pruned = work.parent.pruned(work.arguments, progress)
     name = arguments.name or pruned.spec.name
@@ -89,7 +89,7 @@ def resume_slimming(path: Path, *, progress: ProgressCallback = ignore) -> SlimR
     """
     from edgenet.training.checkpoint import load
 
-    _refuse_several()
+    refuse_several("a slimming is done")
     run = Run(path)
     if path.absolute().parent.name != VERB:
         raise UsageError(f"{path} is no slimming", "those lie in runs/slim")
@@ -215,13 +215,3 @@ def _settled(arguments: SlimArguments, checkpoint: Checkpoint, sha256: str) -> S
 def _from_first(spec: ModelSpec) -> dict[str, Any]:
     """Return what a training takes that starts the network of ``spec`` from first weights."""
     return {"model": spec.name, "model_options": dict(spec.options)}
-
-
-def _refuse_several() -> None:
-    """Refuse to share the work: slimming trains one network after the other.
-
-    Raises:
-        UsageError: torchrun started several processes.
-    """
-    if several():
-        raise UsageError("slimming is done by one process", "leave torchrun out")

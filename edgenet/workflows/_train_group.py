@@ -13,7 +13,7 @@ from typing import Any
 
 from edgenet.errors import UsageError
 from edgenet.progress import ProgressCallback, Step, ignore
-from edgenet.training.distributed import several
+from edgenet.training.distributed import refuse_several
 from edgenet.workflows._evaluate import EvaluateArguments, evaluate
 from edgenet.workflows._train import check_same_data, resume, train_in
 from edgenet.workflows.group_result import GroupAccuracy, Member, TrainGroupResult
@@ -32,6 +32,8 @@ from edgenet.workflows.train_arguments import TrainArguments
 from edgenet.workflows.train_session import Session
 
 __all__ = ["TrainGroupResult", "resume_group", "train_group"]
+
+_EACH_FOR_ITSELF = "leave torchrun out, or train every seed for itself: edgenet train --seed N"
 
 
 def train_group(
@@ -56,7 +58,7 @@ def train_group(
         NotPossible: The device is not here.
         EdgenetError: The group's folder cannot be written, or training diverged.
     """
-    _refuse_several()
+    refuse_several("a seed group is trained", _EACH_FOR_ITSELF)
     numbers = check_seeds(arguments, seeds)
     session = Session.prepare(with_seed(arguments, numbers[0]), progress)
     name = arguments.name or session.arguments.model
@@ -82,7 +84,7 @@ def resume_group(path: Path, *, progress: ProgressCallback = ignore) -> TrainGro
         CorruptFile: A member's checkpoints cannot be read, nor can ``group.json``.
         EdgenetError: Another process works on the group, or training diverged.
     """
-    _refuse_several()
+    refuse_several("a seed group is trained", _EACH_FOR_ITSELF)
     if not is_group(path):
         raise UsageError(f"{path} is not a seed group")
     group = Run(path)
@@ -225,19 +227,6 @@ class _Work:
 def _named(progress: ProgressCallback, suffix: str) -> ProgressCallback:
     """Return a callback that says of which member the steps of a training are."""
     return lambda step: progress(replace(step, task=f"{step.task} {suffix}"))
-
-
-def _refuse_several() -> None:
-    """Refuse to share the work: the members of a group are trained one after the other.
-
-    Raises:
-        UsageError: torchrun started several processes.
-    """
-    if several():
-        raise UsageError(
-            "a seed group is trained by one process",
-            "leave torchrun out, or train every seed for itself: edgenet train --seed N",
-        )
 
 
 def _changed(group: Run) -> UsageError:
