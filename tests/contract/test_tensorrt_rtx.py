@@ -81,7 +81,11 @@ def test_the_int8_file_of_every_network_is_built_and_multiplies_in_int8_alone(
 
 @pytest.mark.parametrize("batch", [None, 4], ids=["free-batch", "batch-4"])
 @pytest.mark.parametrize("stored", ["int8", "fp32"])
-@pytest.mark.parametrize("scheme", S8S8, ids=lambda scheme: str(scheme.name))
+@pytest.mark.parametrize(
+    "scheme",
+    [S8S8[0], *(pytest.param(scheme, marks=pytest.mark.slow) for scheme in S8S8[1:])],
+    ids=lambda scheme: str(scheme.name),
+)
 def test_every_symmetric_scheme_is_built_in_both_stored_forms_and_with_any_batch(
     tmp_path: Path, scheme: Scheme, stored: StoredWeights, batch: int | None
 ) -> None:

@@ -37,6 +37,7 @@ def test_the_readmes_way_by_hand_works_as_typed(tmp_path: Path) -> None:
         assert program == "edgenet"
         brief = BRIEF if arguments[0] == "train" else []
         brief = ["--duration", "0.2"] if arguments[0] == "bench" else brief
+        brief = ["--no-measure"] if arguments[0] == "quantize" else brief
         result = edgenet(tmp_path, *arguments, *brief)
         said(result, 0)
         if arguments[0] == "predict":

@@ -133,14 +133,18 @@ def test_another_seed_gives_other_weights(pictures: Path, tmp_path: Path) -> Non
 
 
 def test_the_recipe_with_everything_leaves_no_field_at_its_default() -> None:
-    """A field that is added to the recipe is repeated, too, or this test says so."""
+    """A field that is added to the recipe is repeated, too, or this test says so.
+
+    Smoothing goes with one loss only, and a teacher's part with a teacher: see ``SMOOTHED``, and the
+    tests of distillation.
+    """
     usual, asked = Recipe(), Recipe().replace(EVERYTHING)
     same = {
         field.name
         for field in dataclasses.fields(Recipe)
         if getattr(usual, field.name) == getattr(asked, field.name)
     }
-    assert same == {"label_smoothing"}
+    assert same == {"label_smoothing", "distillation"}
     assert Recipe().replace(SMOOTHED).label_smoothing
     for field in dataclasses.fields(Augmentation):
         assert getattr(asked.augmentation, field.name) != getattr(usual.augmentation, field.name)
