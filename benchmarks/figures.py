@@ -1,7 +1,8 @@
 """The figures of README and docs: ``make figures``, or ``python benchmarks/figures.py RUN``.
 
-The charts are drawn from the committed results of ``benchmarks/accuracy.py``. Of a trained run its
-own figures are taken as they are. All go to ``docs/figures``, a PNG and an SVG of each.
+The charts are drawn from the committed results of ``benchmarks/accuracy.py`` and
+``benchmarks/distillation.py``. Of a trained run its own figures are taken as they are. All go to
+``docs/figures``, a PNG and an SVG of each.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 from _recording import HERE, RESULTS
 
+from edgenet.figures.students import students_by_size
 from edgenet.figures.style import FORMATS, TRAIN, VALIDATION, drawing
 from edgenet.files import write_atomically
 from edgenet.workflows.runs import Run
@@ -45,10 +47,30 @@ def main() -> None:
         errors(rows, "mnist", options.output / "parameters")
     else:
         print(f"no charts: {options.results} has no rows", file=sys.stderr)
+    file = RESULTS / "distillation.json"
+    if file.is_file():
+        students(json.loads(file.read_text("utf-8"))["result"], options.output / "students")
     if options.run is not None:
         copy_figures(Run(options.run), options.output)
     for file in sorted(options.output.glob("*")):
         print(file)
+
+
+def students(result: Mapping[str, Any], path: Path) -> None:
+    """Draw the students' errors over their sizes, with their teacher and without.
+
+    Args:
+        result: Of the distillation benchmark.
+        path: Where to write the pictures; see :func:`edgenet.figures.style.drawing`.
+    """
+    columns = {
+        column: [
+            (row["parameters"], [each["test_accuracy"] for each in row[column]["trained"]])
+            for row in result["students"]
+        ]
+        for column in ("distilled", "control")
+    }
+    students_by_size(columns, path)
 
 
 def accuracies(rows: Rows, path: Path) -> None:

@@ -135,8 +135,8 @@ def test_another_seed_gives_other_weights(pictures: Path, tmp_path: Path) -> Non
 def test_the_recipe_with_everything_leaves_no_field_at_its_default() -> None:
     """A field that is added to the recipe is repeated, too, or this test says so.
 
-    Smoothing goes with one loss only, and a teacher's part with a teacher: see ``SMOOTHED``, and the
-    tests of distillation.
+    Smoothing goes with one loss only, and a teacher's part with a teacher: see ``SMOOTHED``, and
+    the tests of distillation.
     """
     usual, asked = Recipe(), Recipe().replace(EVERYTHING)
     same = {
