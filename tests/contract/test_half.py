@@ -80,6 +80,7 @@ def test_every_model_of_colour_pictures_is_exported_in_fp16(
     _half(write_checkpoint(tmp_path / f"{model}.safetensors", colour, model=model))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: str(options["pooling"]))
 def test_every_option_of_the_lenet_family_is_exported_in_fp16(
     options: dict[str, OptionValue], data: Path, tmp_path: Path
