@@ -131,7 +131,6 @@ CRITERIA: dict[str, Criterion] = {
         about="by the magnitude of the weights that write it (Li et al. 2017)",
     ),
 }
-DEFAULT = "taylor"
 
 
 def criterion(name: str) -> Criterion:

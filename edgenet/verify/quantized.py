@@ -82,7 +82,7 @@ def check_integers(path: Path, weights: NetworkWeights) -> Check:
     found = weight_violations(load_graph(path), weights)
     if found:
         return Check(name="weights", status="failed", detail=_first(found))
-    detail = "every integer is the parent's weight, rounded by its channel's scale"
+    detail = "every integer is the weight it stands for, rounded by its channel's scale"
     return Check(name="weights", status="ok", detail=detail)
 
 

@@ -98,13 +98,9 @@ def resume_distillation(path: Path, *, progress: ProgressCallback = ignore) -> D
     arguments = DistillArguments.from_config(
         run.arguments(), project=path.absolute().parent.parent, name=path.name
     )
-    with run.working():
-        if run.status()["state"] == "finished":
-            raise UsageError(f"{path} is finished: there is nothing to resume")
-        run.sweep()
-        with run.noting_failure():
-            work, session = _Work.begin(arguments, progress)
-            return work.searched(run, session, progress).finish(run, session, progress)
+    with run.resuming(), run.noting_failure():
+        work, session = _Work.begin(arguments, progress)
+        return work.searched(run, session, progress).finish(run, session, progress)
 
 
 @dataclass(frozen=True, kw_only=True)

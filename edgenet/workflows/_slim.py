@@ -96,15 +96,11 @@ def resume_slimming(path: Path, *, progress: ProgressCallback = ignore) -> SlimR
     arguments = SlimArguments.from_config(
         run.arguments(), project=path.absolute().parent.parent, name=path.name
     )
-    with run.working():
-        if run.status()["state"] == "finished":
-            raise UsageError(f"{path} is finished: there is nothing to resume")
-        run.sweep()
-        with run.noting_failure():
-            work = _Work.begin(arguments, progress)
-            kept = run.best.with_name(PRUNED)
-            pruned = load(kept) if kept.is_file() else work.parent.pruned(work.arguments, progress)
-            return work.finish(run, pruned, progress)
+    with run.resuming(), run.noting_failure():
+        work = _Work.begin(arguments, progress)
+        kept = run.best.with_name(PRUNED)
+        pruned = load(kept) if kept.is_file() else work.parent.pruned(work.arguments, progress)
+        return work.finish(run, pruned, progress)
 
 
 @dataclass(frozen=True, kw_only=True)

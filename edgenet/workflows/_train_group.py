@@ -90,10 +90,7 @@ def resume_group(path: Path, *, progress: ProgressCallback = ignore) -> TrainGro
     group = Run(path)
     config, count = take_seeds(group.arguments())
     arguments = TrainArguments(project=path.parent.parent, name=path.name).with_config(config)
-    with group.working():
-        if group.status()["state"] == "finished":
-            raise UsageError(f"{path} is finished: there is nothing to resume")
-        group.sweep()
+    with group.resuming():
         seeds = seeds_of(path)
         if count is None or tuple(check_seeds(arguments, count)) != seeds:
             raise _changed(group)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from edgenet.compress.scheme import SCHEMES, Scheme
 from edgenet.errors import UsageError, unknown_name
@@ -109,17 +108,6 @@ class QuantizeArguments:
             for scheme in SCHEMES.values()
             if self.scheme in (AUTO, scheme.name) and activations in ("any", scheme.activations)
         )
-
-    def to_config(self) -> dict[str, Any]:
-        """Return the arguments as the table that ``args.toml`` holds."""
-        values = {
-            **vars(self),
-            "source": str(self.source),
-            "exclude": list(self.exclude),
-            "qat": None if self.qat is None else vars(self.qat),
-            "project": None if self.project is None else str(self.project),
-        }
-        return {name: value for name, value in values.items() if value is not None}
 
     def _check_qat(self) -> None:
         """Refuse what has no meaning where the ranges are learned."""

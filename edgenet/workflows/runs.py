@@ -146,6 +146,20 @@ class Run:
             yield
 
     @contextlib.contextmanager
+    def resuming(self) -> Iterator[None]:
+        """Work on an interrupted run, swept of what a killed process left.
+
+        Raises:
+            UsageError: It is finished.
+            EdgenetError: Another process works on it.
+        """
+        with self.working():
+            if self.status()["state"] == "finished":
+                raise UsageError(f"{self.path} is finished: there is nothing to resume")
+            self.sweep()
+            yield
+
+    @contextlib.contextmanager
     def noting_failure(self) -> Iterator[None]:
         """Record the state ``failed``, with the reason, when an error ends the block."""
         try:

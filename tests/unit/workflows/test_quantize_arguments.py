@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -60,12 +59,3 @@ def test_layers_that_stay_in_fp32_do_so_in_every_scheme() -> None:
     arguments = QuantizeArguments(source="run", exclude=("a", "b"), fp32_narrow_output=True)
     assert all(scheme.exclude == ("a", "b") for scheme in arguments.schemes)
     assert all(scheme.fp32_narrow_output for scheme in arguments.schemes)
-
-
-def test_arguments_are_a_table_of_plain_values() -> None:
-    """For ``args.toml``, which has no null."""
-    values = QuantizeArguments(source=Path("run"), exclude=("a",), project=Path("runs"))
-    config = values.to_config()
-    assert config["source"] == "run"
-    assert config["exclude"] == ["a"]
-    assert None not in config.values()
