@@ -32,12 +32,17 @@ def quantize(
         typer.Option(
             metavar="TYPE",
             help="What auto tries: int8 (S8S8, which every target takes), uint8 (U8S8) or any.",
-            show_default="int8",
+            show_default="int8, or the target's",
         ),
     ] = None,
     stored: Annotated[
-        str, typer.Option(metavar="TYPE", help="How the file keeps its weights: int8 or fp32.")
-    ] = "int8",
+        str | None,
+        typer.Option(
+            metavar="TYPE",
+            help="How the file keeps its weights: int8 or fp32.",
+            show_default="int8, or what the target wants",
+        ),
+    ] = None,
     exclude: Annotated[
         list[str] | None,
         typer.Option(

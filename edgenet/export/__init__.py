@@ -1,6 +1,7 @@
 """Writing a trained network for machines that only run it: the table of formats.
 
 A format is one file (see :class:`edgenet.export.format.Format`) and one line in :data:`TABLE`.
+:data:`ENGINES` are not written from the network but built from its ONNX file.
 """
 
 from __future__ import annotations
@@ -13,16 +14,20 @@ from edgenet.errors import unknown_name
 if TYPE_CHECKING:
     from edgenet.export.format import Format
 
-__all__ = ["ALIASES", "DEFAULT", "TABLE", "canonical_name", "load_format"]
+__all__ = ["ALIASES", "DEFAULT", "ENGINES", "TABLE", "canonical_name", "load_format"]
 
 DEFAULT = "onnx"
 
 TABLE = {
     "onnx": "edgenet.export.onnx",
     "torchscript": "edgenet.export.torchscript",
+    "pt2": "edgenet.export.pt2",
 }
 
-ALIASES = {"ts": "torchscript", "jit": "torchscript"}
+ENGINES = ("engine", "rtx")
+"""TensorRT's, and those of TensorRT for RTX."""
+
+ALIASES = {"ts": "torchscript", "jit": "torchscript", "trt": "engine", "tensorrt": "engine"}
 
 
 def canonical_name(name: str) -> str:
@@ -33,8 +38,8 @@ def canonical_name(name: str) -> str:
     """
     lowered = name.lower()
     canonical = ALIASES.get(lowered, lowered)
-    if canonical not in TABLE:
-        raise unknown_name("format", name, (*TABLE, *ALIASES))
+    if canonical not in TABLE and canonical not in ENGINES:
+        raise unknown_name("format", name, (*TABLE, *ENGINES, *ALIASES))
     return canonical
 
 

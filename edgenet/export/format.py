@@ -40,6 +40,14 @@ class Format(Protocol):
     FILE_NAME: str
     DEFAULT_OPSET: int | None
 
+    def exporters(self, opset: int | None) -> tuple[str, ...]:
+        """Return the names of the ways to write an opset, the one to try first before the others.
+
+        Args:
+            opset: ONNX operator set; None where the format has none.
+        """
+        ...
+
     def write(
         self,
         network: DeployedNetwork,
@@ -48,15 +56,17 @@ class Format(Protocol):
         batch: int | None,
         opset: int | None,
         metadata: Mapping[str, Any],
+        exporter: str | None = None,
     ) -> Written:
         """Write ``network`` to ``path``.
 
         Args:
-            network: From uint8 [N, C, H, W] to logits [N, K].
+            network: From raw pictures [N, C, H, W] to logits [N, K].
             path: The file to write; its folder exists.
             batch: The only batch size that the file shall take; None leaves N free.
             opset: ONNX operator set; None where the format has none.
             metadata: JSON values that the file carries under :data:`METADATA_KEY`.
+            exporter: A name that :meth:`exporters` gives; None takes the first.
 
         Raises:
             NotPossible: The format cannot express the network or an option.

@@ -41,7 +41,7 @@ _BATCH_SIZE = 500
 
 
 class DeployedNetwork(nn.Module):
-    """A trained network behind its pixel arithmetic: uint8 [N, C, H, W] to logits [N, K].
+    """A trained network behind its pixel arithmetic: raw pictures [N, C, H, W] to logits [N, K].
 
     Zero padding comes before normalisation (see :func:`edgenet.export.pixels.pixel_constants`), so
     that a padded pixel is a black one. The network itself is left as it is: what is deployed is its
@@ -50,6 +50,7 @@ class DeployedNetwork(nn.Module):
     Args:
         network: Takes normalised float32 [N, C, H + 2·pad, W + 2·pad], gives logits [N, K].
         preprocessing: Mean and standard deviation of [0, 1] pixels by channel, and the padding.
+        uint8_input: Pixels come as uint8; otherwise as float32 from 0 to 255.
 
     Raises:
         NotPossible: Batch normalisation cannot be folded since ``forward`` cannot be traced.
@@ -58,17 +59,20 @@ class DeployedNetwork(nn.Module):
     pixel_offset: Tensor
     pixel_scale: Tensor
 
-    def __init__(self, network: nn.Module, preprocessing: Preprocessing) -> None:
+    def __init__(
+        self, network: nn.Module, preprocessing: Preprocessing, *, uint8_input: bool = True
+    ) -> None:
         super().__init__()
         self.network = deployed_form(network)
         self.preprocessing = preprocessing
+        self.input_dtype = torch.uint8 if uint8_input else torch.float32
         offset, scale = pixel_constants(preprocessing)
         self.register_buffer("pixel_offset", torch.from_numpy(offset))
         self.register_buffer("pixel_scale", torch.from_numpy(scale))
         self.eval()
 
     def forward(self, input: Tensor) -> Tensor:
-        """Turn raw pictures, uint8 [N, C, H, W], into logits, float32 [N, K]."""
+        """Turn raw pictures [N, C, H, W] into logits, float32 [N, K]."""
         pixels = input.to(torch.float32)
         pad = self.preprocessing.pad
         if pad:
@@ -77,9 +81,9 @@ class DeployedNetwork(nn.Module):
         return logits
 
     def example(self, batch: int) -> Tensor:
-        """Return raw pictures, uint8 [batch, C, H, W], for an exporter to trace with."""
+        """Return raw pictures [batch, C, H, W] for an exporter to trace with."""
         shape = (batch, *self.preprocessing.shape)
-        return (torch.arange(math.prod(shape)) % 256).to(torch.uint8).reshape(shape)
+        return (torch.arange(math.prod(shape)) % 256).to(self.input_dtype).reshape(shape)
 
 
 def deployed_form(network: nn.Module) -> nn.Module:

@@ -1,15 +1,13 @@
-"""The ONNX format, by PyTorch's ``torch.export``-based exporter.
+"""The ONNX format, by either of PyTorch's exporters.
 
-One self-contained file. The exporter is known to write another opset than it was asked for and to
-say so only in its log, so the opset is read back from the written graph.
+One self-contained file, whose names follow from the network alone. Opset and IR version are what
+was asked for: both are read back from the written file, since an exporter is known to write another
+opset than it was asked for and to say so only in its log.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
-import io
-import logging
 from typing import TYPE_CHECKING, Any
 
 import onnx
@@ -19,20 +17,24 @@ from edgenet.errors import NotPossible
 from edgenet.export import onnx_file, onnx_weights
 from edgenet.export.format import Written
 from edgenet.export.graph import PREFIX
+from edgenet.export.onnx_exporters import exporters_for, run_exporter
+from edgenet.targets import ir_version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from edgenet.export.graph import DeployedNetwork
     from edgenet.weights import NetworkWeights
 
-logger = logging.getLogger(__name__)
-
 FILE_NAME = "model.onnx"
-DEFAULT_OPSET: int | None = 18
+_DEFAULT = 18
+DEFAULT_OPSET: int | None = _DEFAULT
 
-_EXPORTER_LOGGERS = ("torch.onnx", "torch.onnx._internal.exporter", "onnxscript", "onnx_ir")
+
+def exporters(opset: int | None) -> tuple[str, ...]:
+    """Return the exporters for an opset, the one that writes it of itself first."""
+    return exporters_for(_DEFAULT if opset is None else opset)
 
 
 def write(
@@ -42,33 +44,76 @@ def write(
     batch: int | None,
     opset: int | None,
     metadata: Mapping[str, Any],
+    exporter: str | None = None,
 ) -> Written:
-    """Write ``network`` as one ONNX file: ``input`` uint8 [N, C, H, W], ``logits`` float32 [N, K].
+    """Write ``network`` as one ONNX file: ``input`` [N, C, H, W], ``logits`` float32 [N, K].
 
     See :meth:`edgenet.export.format.Format.write`.
 
     Raises:
+        UsageError: There is no such opset.
         NotPossible: The exporter does not know an operator, or cannot write that opset.
     """
-    wanted = opset if opset is not None else DEFAULT_OPSET
-    model = onnx_file.tidy(_export(network, batch=batch, opset=wanted), PREFIX)
-    written = onnx_file.opset_of(model)
-    if written != wanted:
-        raise NotPossible(
-            f"torch {torch.__version__} wrote ONNX opset {written} where {wanted} was asked for",
-            f"ask for --opset {written}, which this network and this torch can be written in",
-        )
+    wanted = _DEFAULT if opset is None else opset
+    ir_version = ir_version_of(wanted)
+    name = exporter or exporters_for(wanted)[0]
+    model = run_exporter(name, network, batch=batch, opset=wanted)
+    modules, tensors = dict(network.named_modules()), network.state_dict()
+    model = onnx_file.tidy(model, PREFIX, modules=modules, tensors=tensors)
+    _check_opset(model, name, wanted)
+    model.ir_version = ir_version
     about = "An image classifier exported by edgenet: raw pixels in, logits out."
     onnx_file.write(model, path, about=about, metadata=metadata)
     final = onnx_file.read(path)
+    _check_batch(final, name, batch)
     return Written(
-        options={"opset": onnx_file.opset_of(final), "ir_version": final.ir_version},
+        options={
+            "opset": onnx_file.opset_of(final),
+            "ir_version": final.ir_version,
+            "exporter": name,
+        },
         tools={
             "torch": torch.__version__,
             "onnx": onnx.__version__,
             "onnxscript": importlib.metadata.version("onnxscript"),
         },
     )
+
+
+def _check_opset(model: onnx.ModelProto, name: str, asked: int) -> None:
+    """Refuse another opset than was asked for, which an exporter writes and says nothing of.
+
+    Raises:
+        NotPossible: It is another.
+    """
+    found = onnx_file.opset_of(model)
+    if found != asked:
+        raise NotPossible(
+            f"{_who(name)} wrote ONNX opset {found} where {asked} was asked for",
+            f"use --exporter {exporters_for(asked)[0]}, or --opset {found}",
+        )
+
+
+def _check_batch(model: onnx.ModelProto, name: str, asked: int | None) -> None:
+    """Refuse a batch that is fixed or free where it was not asked for, at either end of the graph.
+
+    Raises:
+        NotPossible: It is another, such as that of the example where ``forward`` looks at the size.
+    """
+    for value in (*model.graph.input, *model.graph.output):
+        found = value.type.tensor_type.shape.dim[0].dim_value or None
+        if found != asked:
+            wanted = "a free batch" if asked is None else f"a batch of {asked}"
+            raise NotPossible(
+                f"{_who(name)} wrote {value.name} for a batch of {found or 'any size'} where "
+                f"{wanted} was asked for",
+                "write forward() without the size of the batch as a Python number"
+                + (", or fix it with --batch" if asked is None else ""),
+            )
+
+
+def _who(name: str) -> str:
+    return f"the {name} exporter of torch {torch.__version__}"
 
 
 def stored_weights(path: Path) -> NetworkWeights:
@@ -78,47 +123,3 @@ def stored_weights(path: Path) -> NetworkWeights:
         CorruptFile: The file is not valid ONNX.
     """
     return onnx_weights.weights_of(onnx_file.read(path))
-
-
-def _export(network: DeployedNetwork, *, batch: int | None, opset: int | None) -> onnx.ModelProto:
-    """Run the exporter; with a free batch its example has 2 pictures, since it freezes a 1."""
-    free = ({0: torch.export.Dim("N")},) if batch is None else None
-    try:
-        with _muted():
-            program: Any = torch.onnx.export(
-                network,
-                (network.example(batch or 2),),
-                dynamo=True,
-                external_data=False,
-                dynamic_shapes=free,
-                input_names=["input"],
-                output_names=["logits"],
-                opset_version=opset,
-                verbose=False,
-            )
-    except torch.onnx.OnnxExporterError as error:
-        reason = onnx_file.first_line(error.__cause__ or error)
-        raise NotPossible(
-            f"PyTorch's exporter cannot write this network as ONNX: {reason}",
-            "another --format may take it; --format torchscript needs no operator set",
-        ) from error
-    model: onnx.ModelProto = program.model_proto
-    return model
-
-
-@contextlib.contextmanager
-def _muted() -> Iterator[None]:
-    """Keep the exporter's chatter off stdout, and off stderr its warnings, which we check for."""
-    chatter = io.StringIO()
-    loggers = [logging.getLogger(name) for name in _EXPORTER_LOGGERS]
-    levels = [each.level for each in loggers]
-    for each in loggers:
-        each.setLevel(logging.CRITICAL)
-    try:
-        with contextlib.redirect_stdout(chatter):
-            yield
-    finally:
-        for each, level in zip(loggers, levels, strict=True):
-            each.setLevel(level)
-        if chatter.getvalue():
-            logger.debug("the exporter said: %s", chatter.getvalue())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,14 @@ from onnx.inliner import inline_local_functions
 
 from edgenet.errors import CorruptFile, NotPossible
 from edgenet.export.format import METADATA_KEY
+from edgenet.export.onnx_fold import fold_constants
 from edgenet.runner.onnx_file import check_self_contained
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
 _SCOPES_KEY = "pkg.torch.onnx.name_scopes"
+_CALLED_AGAIN = re.compile(r"_\d+$")
 
 
 def read(path: Path) -> onnx.ModelProto:
@@ -83,19 +86,26 @@ def opset_of(model: onnx.ModelProto) -> int:
     return next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
 
 
-def tidy(model: onnx.ModelProto, prefix: str) -> onnx.ModelProto:
+def tidy(
+    model: onnx.ModelProto, prefix: str, *, modules: Container[str], tensors: Container[str]
+) -> onnx.ModelProto:
     """Replace an exporter's names by ones that follow from the network alone, and drop its notes.
 
+    What depends on nothing but stored numbers is stored (:func:`edgenet.export.onnx_fold`).
+
     Nodes are named after their module and operator (``features.conv1/Conv``), values after the
-    node that makes them, weights as in the checkpoint. The notes hold stack traces with the paths
-    of the machine that exported.
+    node that makes them, weights as in the checkpoint, other stored numbers after the node that
+    reads them. The notes hold stack traces with the paths of the machine that exported.
 
     Args:
         model: As written by PyTorch's exporter.
         prefix: What names of modules and weights begin with and shall not.
+        modules: Names of the network's modules, with the prefix.
+        tensors: Names of its weights, with the prefix.
     """
     if model.functions:  # exporters up to torch 2.5 leave theirs as functions
         model = inline_local_functions(model)
+    fold_constants(model)
     graph = model.graph
     kept = {value.name for value in (*graph.input, *graph.output)}
     renamed = {
@@ -105,16 +115,30 @@ def tidy(model: onnx.ModelProto, prefix: str) -> onnx.ModelProto:
     }
     seen: Counter[str] = Counter()
     for node in graph.node:
-        scope = _scope(node, prefix)
+        while node.input and not node.input[-1]:  # an option that is not used, written out
+            del node.input[-1]
+        scope = _scope(node, prefix, modules)
         if scope is not None:
             node.name = _unique(f"{scope}/{node.op_type}", seen)
             for position, output in enumerate(node.output):
                 if output and output not in kept:
                     renamed[output] = f"{node.name}:{position}" if position else node.name
+    renamed.update(_names_of_constants(graph, tensors))
     _rename(model, renamed)
     _name_batch(model)
     _drop_notes(model)
     return model
+
+
+def _names_of_constants(graph: onnx.GraphProto, tensors: Container[str]) -> dict[str, str]:
+    """Return names, by the node that reads them, for numbers that an exporter numbered through."""
+    stored = {tensor.name for tensor in graph.initializer if tensor.name not in tensors}
+    return {
+        name: f"{node.name}.{position}"
+        for node in reversed(graph.node)
+        for position, name in enumerate(node.input)
+        if name in stored
+    }
 
 
 def _name_batch(model: onnx.ModelProto) -> None:
@@ -126,13 +150,24 @@ def _name_batch(model: onnx.ModelProto) -> None:
                 size.dim_param = "N"
 
 
-def _scope(node: onnx.NodeProto, prefix: str) -> str | None:
-    """Return the dotted name of the module that a node comes from, if its exporter says so."""
+def _scope(node: onnx.NodeProto, prefix: str, modules: Container[str]) -> str | None:
+    """Return the dotted name of the module that a node comes from, if its exporter says so.
+
+    One exporter writes it into the node's notes, the other into its name: ``/network/conv1/Conv``,
+    with the place in a sequence as ``/network/features/features.0/Conv``, and with a number where a
+    module is called again: ``/network/conv1_1/Conv``.
+    """
     text = next((note.value for note in node.metadata_props if note.key == _SCOPES_KEY), None)
-    if text is None:
+    if text is not None:
+        scopes: list[str] = ast.literal_eval(text)
+        module = next((scope for scope in reversed(scopes[:-1]) if scope in modules), "")
+    elif node.name.startswith("/"):
+        module = ""
+        for part in node.name[1:].split("/")[:-1]:
+            inner = ".".join(filter(None, (module, part.rpartition(".")[2])))
+            module = inner if inner in modules else _CALLED_AGAIN.sub("", inner)
+    else:
         return None
-    scopes: list[str] = ast.literal_eval(text)
-    module = scopes[-2] if len(scopes) > 1 else ""
     return module.removeprefix(prefix) if module else "pixels"
 
 

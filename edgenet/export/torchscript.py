@@ -16,6 +16,8 @@ import torch
 
 from edgenet.errors import CorruptFile, NotPossible
 from edgenet.export.format import METADATA_KEY, Written
+from edgenet.runner.fields import FieldError
+from edgenet.runner.torchscript_file import checked_archive
 from edgenet.weights import LayerKind, LayerWeights, NetworkWeights
 
 if TYPE_CHECKING:
@@ -40,6 +42,11 @@ _LAYERS: dict[str, LayerKind] = {
 }
 
 
+def exporters(opset: int | None) -> tuple[str, ...]:  # noqa: ARG001 - the interface of a format
+    """Return the one way to write it."""
+    return ("trace",)
+
+
 def write(
     network: DeployedNetwork,
     path: Path,
@@ -47,6 +54,7 @@ def write(
     batch: int | None,
     opset: int | None,  # noqa: ARG001 - part of the interface; DEFAULT_OPSET says there is none
     metadata: Mapping[str, Any],
+    exporter: str | None = None,  # noqa: ARG001 - there is one
 ) -> Written:
     """Write ``network`` as one TorchScript file, its metadata as the extra file ``edgenet.json``.
 
@@ -79,8 +87,13 @@ def stored_weights(path: Path) -> NetworkWeights:
         CorruptFile: The file is not TorchScript.
     """
     try:
+        with path.open("rb") as file:
+            content = io.BytesIO(checked_archive(file))
+    except FieldError as error:
+        raise CorruptFile(f"{path} is not a TorchScript file: {error}") from error
+    try:
         with _deprecation_known():
-            graph = torch.jit.load(str(path), map_location="cpu").inlined_graph
+            graph = torch.jit.load(content, map_location="cpu").inlined_graph
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[0]
         raise CorruptFile(f"{path} is not a TorchScript file: {reason}") from error

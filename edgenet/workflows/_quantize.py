@@ -41,7 +41,8 @@ def quantize(
 
     Args:
         arguments: What to do.
-        like: Batch and opset that the FP32 bundle has to have; None takes one as it is found.
+        like: Target, batch and opset that the FP32 bundle has to have; None takes one as it is
+            found for any machine.
         progress: Told of everything that takes long.
 
     Raises:
@@ -65,6 +66,7 @@ def quantize(
         like=like,
         progress=progress,
     )
+    arguments = arguments.for_target(parent.target)
     for scheme in arguments.schemes:
         check_layers(parent.content, scheme)
     calibration = draw_calibration_set(
@@ -85,7 +87,7 @@ def quantize(
         parent,
         candidate,
         max_drop=arguments.max_drop,
-        folder=folder,
+        folder=parent.child_folder(folder),
         name=arguments.name,
         exist_ok=arguments.exist_ok,
         progress=progress,

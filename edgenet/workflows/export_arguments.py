@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from edgenet.errors import NotPossible, UsageError, unknown_name
-from edgenet.export import DEFAULT, canonical_name
+from edgenet.export import DEFAULT, ENGINES, canonical_name
 from edgenet.runner.manifest import MAX_BATCH
+from edgenet.targets import Target, check_possible, ir_version_of, load_target
 from edgenet.workflows.quantize_arguments import check_max_drop
 from edgenet.workflows.runs import check_name
 
 PRECISIONS = ("fp32", "fp16", "int8")
+AUTO = "auto"
+EXPORTERS = (AUTO, "dynamo", "torchscript")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +29,12 @@ class ExportArguments:
         int8: The same as precision ``int8``.
         half: The same as precision ``fp16``.
         batch: The only batch size the files shall take; None leaves it free.
-        opset: ONNX operator set; None takes the format's default.
-        target: The machine to export for; None makes files for any.
+        opset: ONNX operator set; None takes the format's default, or the target's highest where
+            that is lower.
+        exporter: Which of PyTorch's exporters writes ONNX: ``dynamo``, ``torchscript``, or ``auto``
+            for the one that writes the opset of itself, and the other where its file fails.
+        target: A name of :data:`edgenet.targets.TABLE`, to export for; None makes files for any.
+        plan_only: Write for an engine what builds it on its target: ONNX, lint report and script.
         data: The data set whose validation and test pictures the files are verified on; None takes
             the one that the network was trained on.
         name: What the bundles are called in reports; None takes the model's name.
@@ -41,7 +48,7 @@ class ExportArguments:
 
     Raises:
         UsageError: A value cannot be, or two contradict each other.
-        NotPossible: The precision or target is not available.
+        NotPossible: The target cannot run the format in that precision, or the opset.
     """
 
     source: str | Path
@@ -51,7 +58,9 @@ class ExportArguments:
     half: bool = False
     batch: int | None = None
     opset: int | None = None
+    exporter: str = AUTO
     target: str | None = None
+    plan_only: bool = False
     data: str | None = None
     name: str | None = None
     project: Path | None = None
@@ -70,16 +79,15 @@ class ExportArguments:
                 raise UsageError(f"format {name!r} is named twice")
         if self.batch is not None and not 1 <= self.batch <= MAX_BATCH:
             raise UsageError(f"batch must be 1 to {MAX_BATCH:,}, not {self.batch}")
-        if self.opset is not None and self.opset < 1:
-            raise UsageError(f"opset must be 1 or more, not {self.opset}")
+        if self.opset is not None:
+            ir_version_of(self.opset)
+        if self.exporter not in EXPORTERS:
+            raise unknown_name("exporter", self.exporter, EXPORTERS)
         if self.name is not None:
             check_name(self.name)
         self._check_precision()
-        if self.target is not None:
-            raise NotPossible(
-                "exports for a named target are not available in this version",
-                "leave --target out: the file then takes FP32 and raw uint8 pixels",
-            )
+        self._check_formats()
+        self._check_target()
 
     @property
     def canonical_formats(self) -> tuple[str, ...]:
@@ -92,6 +100,17 @@ class ExportArguments:
         flagged = "int8" if self.int8 else "fp16" if self.half else None
         return self.precision or flagged or "fp32"
 
+    @property
+    def target_name(self) -> str | None:
+        """The table's name of the target; None is any machine."""
+        target = self.resolved_target
+        return None if target is None else target.name
+
+    @property
+    def resolved_target(self) -> Target | None:
+        """The row of the target; None is any machine."""
+        return None if self.target is None else load_target(self.target)
+
     def to_config(self) -> dict[str, Any]:
         """Return what decides the files, as the table that ``args.toml`` holds."""
         values = {
@@ -100,12 +119,49 @@ class ExportArguments:
             "precision": self.resolved_precision,
             "batch": self.batch,
             "opset": self.opset,
+            "exporter": self.exporter,
+            "target": self.target_name,
+            "plan_only": self.plan_only or None,
             "data": self.data,
             "verify": self.verify,
             "max_drop": self.max_drop,
             "calib_samples": self.calib_samples,
         }
         return {name: value for name, value in values.items() if value is not None}
+
+    def _check_formats(self) -> None:
+        """Refuse options that have no effect on the formats, and engines beside other formats."""
+        formats = self.canonical_formats
+        engines = [name for name in formats if name in ENGINES]
+        if engines and len(formats) > 1:
+            raise UsageError(
+                f"--format {engines[0]} is written alone", "name the other formats in another call"
+            )
+        if self.plan_only and formats != ("engine",):
+            raise UsageError("--plan-only is for TensorRT alone", "use it with --format engine")
+        if self.plan_only and self.target is None:
+            raise UsageError(
+                "--plan-only needs to know the board",
+                "name it with --target, such as --target jetson-nano",
+            )
+        of_onnx = {"onnx", *ENGINES}
+        if self.exporter != AUTO and not of_onnx & set(formats):
+            raise UsageError(f"--exporter has no effect on {', '.join(formats)}", "leave it out")
+
+    def _check_target(self) -> None:
+        """Refuse what the target cannot run, before anything is computed.
+
+        Raises:
+            NotPossible: With the reason, and what can be done instead.
+        """
+        target = self.resolved_target
+        for name in self.canonical_formats:
+            check_possible(target, name, self.resolved_precision)
+        if target is not None and self.opset is not None and self.opset > target.opset:
+            raise NotPossible(
+                f"{target.title} takes ONNX opset {target.opset} at most, not {self.opset}",
+                f"leave --opset out, or ask for --opset {target.opset} or less",
+            )
 
     def _check_precision(self) -> None:
         if self.int8 and self.half:
@@ -124,7 +180,8 @@ class ExportArguments:
 
     def _check_gated(self, precision: str) -> None:
         """Refuse what does not go with a file that has to pass an accuracy gate."""
-        others = [name for name in self.canonical_formats if name != "onnx"]
+        of_onnx = ("onnx", *ENGINES)
+        others = [name for name in self.canonical_formats if name not in of_onnx]
         if others and precision == "INT8":
             raise NotPossible(
                 f"{others[0]} files are not quantized: INT8 is written as Q/DQ pairs, which only "

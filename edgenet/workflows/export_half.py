@@ -28,6 +28,7 @@ from edgenet.verify.half import (
     rounding_units,
 )
 from edgenet.verify.parity import half_bound
+from edgenet.workflows.export_home import bundle_folder
 from edgenet.workflows.export_result import ExportedBundle, ExportResult
 from edgenet.workflows.pays import measure_pair
 from edgenet.workflows.quantize_arguments import DEFAULT_MAX_DROP
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from edgenet.workflows.pays_result import Pays
     from edgenet.workflows.quantize_parent import Fp32Parent
 
-FOLDER = "onnx-fp16"
+FOLDER = bundle_folder("onnx", HALF, None)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -221,7 +222,7 @@ def halve(arguments: ExportArguments, *, progress: ProgressCallback = ignore) ->
         parent,
         HalfCandidate(content=content, max_drop=max_drop, weights=parent.weights, largest=largest),
         max_drop=max_drop,
-        folder=FOLDER,
+        folder=parent.child_folder(FOLDER),
         name=arguments.name,
         verb="export",
         exist_ok=arguments.exist_ok,

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from edgenet.workflows._resolve import Resolved
 
 
+def bundle_folder(format: str, precision: str, target: str | None) -> str:
+    """Return the name of a bundle's folder, such as ``onnx-int8`` or ``onnx-fp16-jetson-nano``."""
+    return "-".join((format, precision, *(() if target is None else (target,))))
+
+
 def bundles_home(resolved: Resolved, project: Path | None, name: str | None) -> Path:
     """Return the folder that the bundles of a run or a checkpoint are to be in.
 

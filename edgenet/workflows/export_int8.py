@@ -18,7 +18,7 @@ def export_int8(
     """Write a trained network as an INT8 ONNX bundle that has passed its accuracy gate.
 
     Args:
-        arguments: Of the export; batch and opset are those of the FP32 bundle.
+        arguments: Of the export; target, batch and opset are those of the FP32 bundle.
         checkpoint: The weights of its source.
         progress: Told of everything that takes long.
 

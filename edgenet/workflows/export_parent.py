@@ -36,21 +36,26 @@ class ParentNetwork:
         checkpoint: What it holds.
         network: Built, in evaluation mode.
         splits: ``validation`` and ``test``.
+        uint8_input: Raw pixels are to come as uint8; otherwise as float32 from 0 to 255.
     """
 
     path: Path
     checkpoint: Checkpoint
     network: nn.Module
     splits: Mapping[str, Split]
+    uint8_input: bool = True
 
     @classmethod
-    def load(cls, path: Path, data: str | None, progress: ProgressCallback) -> ParentNetwork:
+    def load(
+        cls, path: Path, data: str | None, progress: ProgressCallback, *, uint8_input: bool = True
+    ) -> ParentNetwork:
         """Read a checkpoint and the data.
 
         Args:
             path: The checkpoint's file.
             data: Name of a data set or a folder; None takes the one the network was trained on.
             progress: Told of pictures that are converted.
+            uint8_input: Whether raw pixels are to come as uint8.
 
         Raises:
             UsageError: The data do not fit the network.
@@ -75,7 +80,13 @@ class ParentNetwork:
         splits = {"validation": dataset.validation, "test": dataset.test}
         for split in splits.values():
             _check_fit(checkpoint, split, recorded=data is None)
-        return cls(path=path, checkpoint=checkpoint, network=network, splits=splits)
+        return cls(
+            path=path,
+            checkpoint=checkpoint,
+            network=network,
+            splits=splits,
+            uint8_input=uint8_input,
+        )
 
     @cached_property
     def logits(self) -> Mapping[str, NDArray[np.float32]]:
@@ -89,7 +100,8 @@ class ParentNetwork:
     @cached_property
     def deployed(self) -> DeployedNetwork:
         """The network as it is to be written."""
-        return DeployedNetwork(self.network, self.checkpoint.preprocessing)
+        rule = self.checkpoint.preprocessing
+        return DeployedNetwork(self.network, rule, uint8_input=self.uint8_input)
 
     @property
     def accuracy(self) -> dict[str, SplitAccuracy | None]:

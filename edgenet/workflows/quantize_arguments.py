@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgenet.compress.scheme import SCHEMES, Scheme
 from edgenet.errors import UsageError, unknown_name
@@ -11,9 +12,13 @@ from edgenet.runner.job import MAX_THREADS
 from edgenet.workflows.qat_options import QatOptions
 from edgenet.workflows.runs import check_name
 
+if TYPE_CHECKING:
+    from edgenet.targets import Target
+
 AUTO = "auto"
 ACTIVATIONS = ("int8", "uint8", "any")
-STORED = ("int8", "fp32")
+INT8 = "int8"
+STORED = (INT8, "fp32")
 DEFAULT_MAX_DROP = 0.005
 
 
@@ -26,8 +31,10 @@ class QuantizeArguments:
         scheme: A name of :data:`edgenet.compress.scheme.SCHEMES`, or ``auto`` for the best of them
             by the validation split.
         activations: What ``auto`` chooses among: ``int8`` (S8S8, the form that every target takes),
-            ``uint8`` (U8S8) or ``any``; None takes ``int8``, or what the named scheme has.
-        stored: How the file keeps its weights: ``int8``, or ``fp32`` with a Q before each DQ.
+            ``uint8`` (U8S8) or ``any``; None takes ``int8``, or what the bundle's target is made
+            for, or what the named scheme has.
+        stored: How the file keeps its weights: ``int8``, or ``fp32`` with a Q before each DQ; None
+            takes ``int8``, or what the bundle's target wants.
         exclude: Names of layers that stay in FP32.
         fp32_narrow_output: Leave the last layer in FP32 where one of its dimensions is below 16.
         max_drop: Share of accuracy that may be lost.
@@ -51,7 +58,7 @@ class QuantizeArguments:
     source: str | Path
     scheme: str = AUTO
     activations: str | None = None
-    stored: str = "int8"
+    stored: str | None = None
     exclude: tuple[str, ...] = ()
     fp32_narrow_output: bool = False
     max_drop: float = DEFAULT_MAX_DROP
@@ -108,6 +115,18 @@ class QuantizeArguments:
             for scheme in SCHEMES.values()
             if self.scheme in (AUTO, scheme.name) and activations in ("any", scheme.activations)
         )
+
+    def for_target(self, target: Target | None) -> QuantizeArguments:
+        """Return these with the form of the file settled.
+
+        Args:
+            target: What the FP32 bundle was made for; None is any machine.
+        """
+        stored = self.stored or (INT8 if target is None else target.int8_weights)
+        if target is None or self.scheme != AUTO or self.qat is not None:
+            return replace(self, stored=stored)
+        activations = self.activations or target.int8_activations
+        return replace(self, stored=stored, activations=activations)
 
     def _check_qat(self) -> None:
         """Refuse what has no meaning where the ranges are learned."""

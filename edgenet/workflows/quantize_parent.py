@@ -12,9 +12,10 @@ from edgenet.errors import EdgenetError, NotPossible, UsageError
 from edgenet.files import sha256_of
 from edgenet.progress import ProgressCallback
 from edgenet.runner.bundle import Bundle, open_bundle
+from edgenet.targets import Target, load_target
 from edgenet.workflows._resolve import Kind, Resolved, resolve
-from edgenet.workflows.export_arguments import ExportArguments
-from edgenet.workflows.export_home import bundles_home
+from edgenet.workflows.export_arguments import AUTO, ExportArguments
+from edgenet.workflows.export_home import bundle_folder, bundles_home
 from edgenet.workflows.quantize_data import data_of, load_for
 from edgenet.workflows.runs import Run
 
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from edgenet.data import Dataset, Split
     from edgenet.weights import NetworkWeights
 
-FP32_FOLDER = "onnx-fp32"
-INT8_FOLDER = "onnx-int8"
+INT8_FOLDER = bundle_folder("onnx", "int8", None)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,6 +56,20 @@ class Fp32Parent:
     data: str
     split_seed: int
     threads: int
+
+    def child_folder(self, name: str) -> str:
+        """Return the name of a child's folder: with the target, where the bundle is for one."""
+        return _for_target(name, self.bundle.manifest.target)
+
+    @property
+    def target(self) -> Target | None:
+        """The row of what the bundle was made for; None is any machine.
+
+        Raises:
+            UsageError: There is no such row.
+        """
+        name = self.bundle.manifest.target
+        return None if name is None else load_target(name)
 
     @property
     def splits(self) -> Mapping[str, Split]:
@@ -102,11 +116,12 @@ def open_parent(
             refuses it if its pictures have changed since.
         threads: CPU threads of the runtime.
         exist_ok: Replace an FP32 bundle that was made of other weights, and the child.
-        child: Name of the folder that a child is to have.
+        child: Name of the folder that a child is to have, but for its target.
         project: Where the bundles of a run or a checkpoint lie if not beside the weights, see
             :func:`edgenet.workflows.export_home.bundles_home`.
         name: What an FP32 bundle that is made is called in reports; None takes the model's name.
-        like: Batch and opset that the FP32 bundle has to have; None takes one as it is found.
+        like: Target, batch and opset that the FP32 bundle has to have; None takes one as it is
+            found for any machine.
         progress: Told of the export and of pictures that are converted.
 
     Raises:
@@ -128,19 +143,22 @@ def open_parent(
         path = resolved.path
         bundle, made = open_bundle(path), False
         _check_kind(bundle, path, resolved)
-        place_beside(path, child, exist_ok=exist_ok)
+        place_beside(path, _for_target(child, bundle.manifest.target), exist_ok=exist_ok)
         checkpoint = _checkpoint_of(bundle, resolved.run)
     else:
         checkpoint = resolved.checkpoint
-        path = bundles_home(resolved, project, name) / FP32_FOLDER
-        place_beside(path, child, exist_ok=exist_ok)
-        found = _usable(path, checkpoint, like, exist_ok=exist_ok)
+        target = like.target_name if like else None
+        path = bundles_home(resolved, project, name) / bundle_folder("onnx", "fp32", target)
+        place_beside(path, _for_target(child, target), exist_ok=exist_ok)
+        found = usable(path, checkpoint, like, exist_ok=exist_ok)
         if found is None:
             _export(
                 ExportArguments(
                     source=source,
                     batch=like.batch if like else None,
                     opset=like.opset if like else None,
+                    exporter=like.exporter if like else AUTO,
+                    target=target,
                     data=data,
                     project=project,
                     name=name,
@@ -178,6 +196,10 @@ def place_beside(parent: Path, child: str, *, exist_ok: bool) -> Path:
     return place
 
 
+def _for_target(folder: str, target: str | None) -> str:
+    return folder if target is None else f"{folder}-{target}"
+
+
 def _root(path: Path, run: Run | None, checkpoint: Path | None) -> Path:
     if run is not None:
         return run.path
@@ -194,7 +216,8 @@ def _check_kind(bundle: Bundle, path: Path, resolved: Resolved) -> None:
         UsageError: Its precision is not FP32.
         NotPossible: It is no ONNX bundle.
     """
-    fp32 = path.absolute().parent / FP32_FOLDER
+    folder = bundle_folder("onnx", "fp32", bundle.manifest.target)
+    fp32 = path.absolute().parent / folder
     if fp32.is_dir():
         hint = f"name the FP32 ONNX bundle beside it: {fp32}"
     elif resolved.run is not None:
@@ -216,7 +239,7 @@ def _checkpoint_of(bundle: Bundle, run: Run | None) -> Path | None:
     return run.best if sha256_of(run.best) == parent.checkpoint_sha256 else None
 
 
-def _usable(
+def usable(
     path: Path, checkpoint: Path, like: ExportArguments | None, *, exist_ok: bool
 ) -> Bundle | None:
     """Open the FP32 bundle that is there, if it was made of this checkpoint in the way wanted.
@@ -235,6 +258,8 @@ def _usable(
         reason = f"takes a batch of {bundle.manifest.fixed_batch or 'any size'}"
     elif like is not None and like.opset not in (None, options.get("opset")):
         reason = f"is in opset {options.get('opset')}"
+    elif like is not None and like.exporter not in (AUTO, options.get("exporter")):
+        reason = f"was written by {options.get('exporter', 'another exporter')}"
     if reason is None:
         return bundle
     if exist_ok:

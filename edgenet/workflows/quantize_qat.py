@@ -202,14 +202,19 @@ class _Training:
     def written(self, trained: TrainedQuantized) -> tuple[bytes, Any]:
         """Return the quantized file, and the weights that its integers stand for.
 
-        Batch and opset are those of the parent's file.
+        Batch, opset, exporter and type of input are those of the parent's file.
         """
         from edgenet.compress.qat import quantize_trained
         from edgenet.export import onnx as onnx_format
         from edgenet.export.graph import DeployedNetwork, deployed_weights
 
-        deployed = DeployedNetwork(trained.rounded, self.checkpoint.preprocessing)
-        options = self.parent.bundle.manifest.options
+        manifest = self.parent.bundle.manifest
+        options = manifest.options
+        deployed = DeployedNetwork(
+            trained.rounded,
+            self.checkpoint.preprocessing,
+            uint8_input=manifest.input.dtype == "uint8",
+        )
         with tempfile.TemporaryDirectory(prefix="edgenet-") as folder:
             file = Path(folder) / "model.onnx"
             onnx_format.write(
@@ -218,6 +223,7 @@ class _Training:
                 batch=options.get("batch"),
                 opset=options.get("opset"),
                 metadata={},
+                exporter=options.get("exporter"),
             )
             content = quantize_trained(file.read_bytes(), trained, stored=self.stored)
         return content, deployed_weights(deployed)

@@ -29,6 +29,7 @@ from edgenet.runner.runtimes import load_runtime
 from edgenet.verify.checks import Check, Verification, check_hashes, check_metadata
 from edgenet.verify.decisions import decisions
 from edgenet.verify.gate import DECIDES, Gate, PairedComparison
+from edgenet.verify.lint_bundle import lint_summary
 from edgenet.verify.quantized import OPTION
 from edgenet.workflows.bundle_logits import logits_on
 from edgenet.workflows.looks import note_test_look
@@ -253,7 +254,11 @@ def _runtime_version(staged: Bundle) -> dict[str, str]:
 def _verify(
     bundle: Bundle, candidate: GatedCandidate, checks: tuple[Check, ...], threads: int
 ) -> Verification:
-    """Add to what was checked of the file what can only be checked of the bundle."""
+    """Add to what was checked of the file what can only be checked of the bundle.
+
+    That is the lint of its target, too, where it is made for one.
+    """
     with closing(open_inference(bundle, threads=threads)) as inference:
         golden = candidate.check_golden(bundle, inference)
-    return Verification(checks=(check_hashes(bundle), check_metadata(bundle), *checks, golden))
+    first = (check_hashes(bundle), check_metadata(bundle))
+    return Verification(checks=(*first, *checks, golden, *lint_summary(bundle)))

@@ -16,7 +16,8 @@ from edgenet.runner.manifest import SplitAccuracy
 from edgenet.verify.activation_ranges import check_ranges
 from edgenet.verify.decisions import decisions
 from edgenet.verify.gate import DECIDES, Gate
-from edgenet.verify.quantized import INT8, OPTION, check_form, check_integers, check_own_golden
+from edgenet.verify.quantized import INT8, OPTION, check_form, check_own_golden
+from edgenet.workflows.int8_weights import check_int8_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,7 +118,7 @@ class Candidate:
         """Check form, integers and scales, see :class:`GatedCandidate`."""
         return (
             check_form(staged.model_path, activations=self.scheme.activations),
-            check_integers(staged.model_path, self.weights),
+            check_int8_weights(staged.model_path, self.weights),
             check_ranges(staged.model_path, parent.bundle.golden(["inputs"])["inputs"]),
             *self.checked,
         )

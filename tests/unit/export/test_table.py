@@ -8,16 +8,18 @@ import sys
 import pytest
 
 from edgenet.errors import UsageError
-from edgenet.export import ALIASES, DEFAULT, TABLE, canonical_name
+from edgenet.export import ALIASES, DEFAULT, ENGINES, TABLE, canonical_name
 
 
 def test_the_default_and_every_alias_are_in_the_table() -> None:
     """An alias of nothing would be an error at the worst moment."""
     assert DEFAULT in TABLE
-    assert set(ALIASES.values()) <= set(TABLE)
+    assert set(ALIASES.values()) <= {*TABLE, *ENGINES}
 
 
-@pytest.mark.parametrize(("given", "name"), [("ONNX", "onnx"), ("ts", "torchscript")])
+@pytest.mark.parametrize(
+    ("given", "name"), [("ONNX", "onnx"), ("ts", "torchscript"), ("TRT", "engine")]
+)
 def test_aliases_and_case_are_understood(given: str, name: str) -> None:
     """As people type them."""
     assert canonical_name(given) == name

@@ -102,7 +102,9 @@ def test_an_exported_bundle_verifies_later_with_its_data(checkpoint: Path, data:
     (bundle,) = export(ExportArguments(source=checkpoint, formats=("ts",))).bundles
     assert bundle.path is not None
     result = verify(VerifyArguments(bundle=bundle.path, data=str(data)))
-    assert [check.status for check in result.verification.checks] == ["ok"] * 5
+    statuses = {check.name: check.status for check in result.verification.checks}
+    assert {"golden", "agreement (validation)", "agreement (test)"} < set(statuses)
+    assert set(statuses.values()) == {"ok"}
     with pytest.raises(UsageError, match="no decisions"):
         verify(VerifyArguments(bundle=bundle.path, data="mnist"))
 
@@ -344,6 +346,7 @@ def _substitute(write: Callable[..., Written], name: str, monkeypatch: pytest.Mo
     vars(module).update(
         FILE_NAME=real.FILE_NAME,
         DEFAULT_OPSET=real.DEFAULT_OPSET,
+        exporters=real.exporters,
         write=write,
         stored_weights=stored_weights,
     )

@@ -23,6 +23,13 @@ from edgenet.workflows.export_arguments import ExportArguments
         ({"batch": 0}, "batch"),
         ({"batch": 5000}, "batch"),
         ({"opset": 0}, "opset"),
+        ({"opset": 99}, "opset"),
+        ({"exporter": "dynamos"}, "unknown exporter"),
+        ({"exporter": "dynamo", "formats": ("ts",)}, "no effect on torchscript"),
+        ({"target": "jetson-nanu"}, "unknown target"),
+        ({"formats": ("engine", "onnx")}, "written alone"),
+        ({"plan_only": True}, "for TensorRT alone"),
+        ({"plan_only": True, "formats": ("engine",)}, "needs to know the board"),
         ({"name": "a/b"}, "cannot be the name of a run"),
         ({"name": ""}, "cannot be the name of a run"),
     ],
@@ -35,11 +42,31 @@ def test_a_value_that_cannot_be_is_refused_before_any_work(
         ExportArguments(source="run", **options)
 
 
-def test_what_this_version_cannot_do_is_said() -> None:
-    """Exit code 5, with what can be done instead."""
-    with pytest.raises(NotPossible, match="not available in this version") as error:
-        ExportArguments(source="run", target="jetson-nano")
-    assert error.value.hint is not None
+@pytest.mark.parametrize(
+    ("options", "words", "instead"),
+    [
+        ({"target": "jetson-nano", "formats": ("engine",), "int8": True}, "has no INT8", "fp16"),
+        ({"target": "jetson-tx2", "formats": ("trt",), "int8": True}, "has no INT8", "onnx"),
+        ({"target": "raspberry-pi-5", "formats": ("engine",)}, "no TensorRT", "--format onnx"),
+        ({"target": "jetson-nano", "formats": ("rtx",)}, "desktop GPUs", "--format engine"),
+        ({"target": "jetson-nano", "opset": 17}, "opset 13 at most", "--opset 13"),
+    ],
+)
+def test_what_a_target_cannot_run_is_refused_with_what_it_can(
+    options: dict[str, Any], words: str, instead: str
+) -> None:
+    """Exit code 5, before anything is computed: on the board it would fail hours later."""
+    with pytest.raises(NotPossible, match=words) as error:
+        ExportArguments(source="run", **options)
+    assert instead in str(error.value.hint)
+
+
+def test_a_jetson_nano_takes_int8_for_its_cpu() -> None:
+    """What TensorRT refuses there onnxruntime runs."""
+    arguments = ExportArguments(source="run", target="jetson_nano", int8=True)
+    assert arguments.target_name == "jetson-nano"
+    assert arguments.resolved_target is not None
+    assert not arguments.resolved_target.uint8_input
 
 
 @pytest.mark.parametrize("precision", ["int8", "fp16"])

@@ -85,6 +85,20 @@ def test_a_trained_child_lies_beside_its_parent_and_verifies(
     assert verify(VerifyArguments(bundle=bundle.path)).passed
 
 
+def test_a_child_of_a_bundle_for_a_target_is_in_the_form_of_its_parent(run: Path) -> None:
+    """Opset and type of input are what the target takes, as they are in its FP32 file."""
+    (parent,) = export(ExportArguments(source=run, target="jetson-nano")).bundles
+    assert parent.path is not None
+    result = trained(parent.path, epochs=1)
+    assert result.passed
+    assert result.bundle.path == run / "bundles" / "onnx-int8-qat-jetson-nano"
+    before, after = (
+        onnx.load(folder / "model.onnx") for folder in (parent.path, result.bundle.path)
+    )
+    assert after.graph.input == before.graph.input
+    assert (after.opset_import, after.ir_version) == (before.opset_import, before.ir_version)
+
+
 def test_an_interrupted_training_goes_on_to_the_same_file(run: Path, exported: Path) -> None:
     """From the last whole epoch, by the same command."""
 
