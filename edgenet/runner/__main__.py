@@ -17,6 +17,7 @@ from typing import Any, Dict, List, Optional
 from edgenet.errors import EXIT_DONE, EXIT_FAILED, EdgenetError, UsageError
 from edgenet.runner.job import read_job
 from edgenet.runner.measure import run_job
+from edgenet.runner.runtimes import TIMERS, load_timer
 
 _EXIT_INTERRUPTED = 128 + signal.SIGINT
 _EXIT_NO_READER = 128 + 13  # as if SIGPIPE, which Python ignores, had ended the process
@@ -60,7 +61,14 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def _run(arguments: List[str], lines: ResultLines) -> int:
     try:
-        run_job(read_job(_job_file(arguments)), lines.emit)
+        if arguments[:1] == ["build"]:
+            from edgenet.runner import build
+
+            build.run(arguments[1:], lines.emit)
+            return EXIT_DONE
+        job = read_job(_job_file(arguments))
+        measured = load_timer(job.runtime).run_job if job.runtime in TIMERS else run_job
+        measured(job, lines.emit)
     except EdgenetError as error:
         _emit_error(lines, error.code, error.message, error.hint)
         return error.exit_code

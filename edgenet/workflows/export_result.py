@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgenet.runner.tensorrt.bundle import is_plan_only
+
 if TYPE_CHECKING:
     from edgenet.verify.checks import Verification
     from edgenet.workflows.export_half import HalfResult
@@ -38,6 +40,11 @@ class ExportedBundle:
     verification: Verification | None
     quantization: QuantizeResult | None = None
     half: HalfResult | None = None
+
+    @property
+    def plan_only(self) -> bool:
+        """It is no engine yet, but what builds one on its board."""
+        return is_plan_only(self.options)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values by field name."""

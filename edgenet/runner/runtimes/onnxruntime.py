@@ -1,39 +1,34 @@
-"""ONNX bundles on onnxruntime's CPU execution provider (tested with 1.10 on Python 3.6 to now).
+"""ONNX bundles on onnxruntime: its CPU provider (tested with 1.10 on Python 3.6 to now), or CUDA's.
 
 Tuned for one picture at a time, and the same for everybody: threads as asked, no spinning (idle
 threads that spin take the cores that the next call needs), one buffer for the input and one for
-the output, bound once. The buffers are NumPy memory that onnxruntime reads and writes in place.
+the output, bound once. On the CPU the buffers are NumPy memory that onnxruntime reads and writes in
+place. On a GPU they are the GPU's, and bind and fetch are the copies there and back: a buffer of
+the CPU that is bound to a GPU's session is copied when it is bound, and never again.
 
-Quantized bundles run in onnxruntime's exact mode. On x86 processors without VNNI its INT8 kernels
-otherwise add pairs of products into 16 bits, where they saturate, and the same file gives other
-answers than on any other machine (docs/decisions/0008). On such a processor it costs 5 to 6 % of a
-U8S8 network's time, and of an S8S8 one's nothing that could be seen (LeNet-5 and the ResNet
-teacher, batch 1, one thread, onnxruntime 1.31.1 on an AMD EPYC with AVX2: medians of 60 blocks of
-200 calls, both modes taking turns). FP32 networks are not told. Versions before 1.13 accept the
-entry as they accept any, and still saturate: there the session's options say that it is unknown.
+How a session is made is in `edgenet.runner.runtimes.onnxruntime_loading`; where its nodes run on a
+GPU, and what is refused, in `edgenet.runner.runtimes.onnxruntime_placement`.
 
 Source:
-    onnxruntime's ``session.x64quantprecision``, github.com/microsoft/onnxruntime/pull/12088.
+    ``IOBinding::BindInput`` in onnxruntime's ``core/session/IOBinding.cc``.
 """
 
 import importlib.util
-import re
 from typing import Any, Dict, List, Optional
 
 import numpy as np
 
-from edgenet.errors import CorruptFile, EdgenetError, NotPossible
+from edgenet.errors import CorruptFile
 from edgenet.runner.bundle import Bundle
 from edgenet.runner.onnx_file import check_self_contained
-from edgenet.runner.runtimes import check_device
+from edgenet.runner.runtimes import check_device, device_number, kind
+from edgenet.runner.runtimes import onnxruntime_placement as placing
+from edgenet.runner.runtimes.onnxruntime_loading import arithmetic, failed, library, load
+from edgenet.runner.runtimes.onnxruntime_placement import Placement
 
 FORMATS = ("onnx",)
 CLOCKS = ("host",)
 
-_LOG_ERRORS_ONLY = 3
-_EXACT_INT8 = "session.x64quantprecision"
-_EXACT_INT8_SINCE = (1, 13)
-_FLOAT_PRECISIONS = ("fp32", "fp16")
 _DTYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
 
 
@@ -46,27 +41,41 @@ def unavailable() -> Optional[str]:
 
 def versions() -> Dict[str, str]:
     """Load onnxruntime and return its version."""
-    return {"onnxruntime": str(_library().__version__)}
+    return {"onnxruntime": str(library().__version__)}
 
 
-def open_session(bundle: Bundle, threads: int, device: str) -> "OnnxRuntimeSession":
+def open_session(
+    bundle: Bundle, threads: int, device: str, allow_cpu_fallback: bool = False
+) -> "OnnxRuntimeSession":
     """Load an ONNX bundle.
 
     Args:
         bundle: Opened, so that its files are known to be whole.
         threads: How many threads share the work of one operator.
-        device: ``cpu``.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        allow_cpu_fallback: Nodes that CUDA does not take may run on the CPU.
 
     Raises:
-        NotPossible: There is no onnxruntime here, it is too old for the file, or the device is
-            another.
+        NotPossible: There is no onnxruntime here, it is too old for the file, there is no GPU, it
+            cannot use it, or nodes would run on the CPU and may not.
         CorruptFile: The model refers to other files, or is not what the manifest says.
     """
-    check_device(device)
+    check_device(device, "onnxruntime")
+    check_file(bundle)
+    if kind(device) == "cpu":
+        return OnnxRuntimeSession(bundle, threads, placing.cpu_placement())
+    return OnnxRuntimeSession(bundle, threads, placing.cuda_placement(device, allow_cpu_fallback))
+
+
+def check_file(bundle: Bundle) -> None:
+    """Refuse a model that onnxruntime would read otherwise than we do.
+
+    Raises:
+        CorruptFile: It refers to other files, or its name is another format's.
+    """
     if bundle.model_path.suffix != ".onnx":  # by the suffix it chooses its parser
         raise CorruptFile("{} is not named *.onnx".format(bundle.model_path))
     check_self_contained(bundle.model_path)
-    return OnnxRuntimeSession(bundle, threads)
 
 
 class OnnxRuntimeSession:
@@ -76,30 +85,43 @@ class OnnxRuntimeSession:
         options: What decides its figures besides the file and the threads, by onnxruntime's names.
     """
 
-    def __init__(self, bundle: Bundle, threads: int) -> None:
-        self._library = _library()
-        self.options = _arithmetic(bundle.manifest.precision, str(self._library.__version__))
-        self._session = _load(self._library, bundle, threads)
+    def __init__(self, bundle: Bundle, threads: int, placement: Placement) -> None:
+        self._library = library()
+        self._path = bundle.model_path
+        self._on_gpu = placement.on_gpu
+        placing.check_build(self._library, placement)
+        self._session = load(self._library, bundle, threads, placement)
+        self.options = arithmetic(bundle.manifest.precision, str(self._library.__version__))
+        self.options.update(placing.told(self._library, self._session, placement))
         self._input = bundle.manifest.input
         self._output = bundle.manifest.output
         self._check_tensors(bundle)
         self._binding = self._session.io_binding()
-        self._images = np.empty((0,), self._input.dtype)
-        self._logits = np.empty((0,), np.float32)
+        buffers = _GpuBuffers if placement.on_gpu else _HostBuffers
+        self._buffers: Any = buffers(
+            self._library.OrtValue, self._binding, bundle, device_number(placement.device)
+        )
 
     def bind(self, images: np.ndarray) -> None:
         """Copy pictures uint8 [N, C, H, W] to the model's input."""
-        if images.shape != self._images.shape:
-            self._allocate(images.shape)
-        np.copyto(self._images, images)
+        self._buffers.bind(images)
 
     def execute(self) -> None:
-        """Run the network on what is bound."""
-        self._session.run_with_iobinding(self._binding)
+        """Run the network on what is bound, to its end.
+
+        Raises:
+            CorruptFile: The file's network does not run.
+            EdgenetError: There is not enough memory, or a GPU failed.
+        """
+        try:
+            self._session.run_with_iobinding(self._binding)
+        except Exception as error:  # its exceptions share no base class of their own
+            raise failed(error, self._path, self._on_gpu) from error
 
     def fetch(self) -> np.ndarray:
         """Return the logits float32 [N, K]: the session's own memory, valid until the next bind."""
-        return self._logits
+        logits: np.ndarray = self._buffers.fetch()
+        return logits
 
     def run(self, images: np.ndarray) -> np.ndarray:
         """Return the logits float32 [N, K] of pictures uint8 [N, C, H, W]."""
@@ -109,16 +131,9 @@ class OnnxRuntimeSession:
 
     def close(self) -> None:
         """Give the model's memory back."""
+        self._buffers = None
         self._binding = None
         self._session = None
-
-    def _allocate(self, shape: Any) -> None:
-        """Bind new buffers, for a batch of another size."""
-        self._images = np.empty(shape, self._input.dtype)
-        self._logits = np.empty((shape[0], int(self._output.shape[1])), np.float32)
-        value_of = self._library.OrtValue.ortvalue_from_numpy  # shares memory on the CPU
-        self._binding.bind_ortvalue_input(self._input.name, value_of(self._images))
-        self._binding.bind_ortvalue_output(self._output.name, value_of(self._logits))
 
     def _check_tensors(self, bundle: Bundle) -> None:
         """Compare the model's own inputs and outputs with the manifest."""
@@ -139,56 +154,74 @@ class OnnxRuntimeSession:
                 )
 
 
+class _HostBuffers:
+    """Input and output in NumPy memory, which onnxruntime reads and writes in place."""
+
+    def __init__(self, values: Any, binding: Any, bundle: Bundle, number: int) -> None:
+        del number
+        self._values = values
+        self._binding = binding
+        self._input, self._output = bundle.manifest.input, bundle.manifest.output
+        self._images = np.empty((0,), self._input.dtype)
+        self._logits = np.empty((0,), np.float32)
+
+    def bind(self, images: np.ndarray) -> None:
+        if images.shape != self._images.shape:
+            self._allocate(images.shape)
+        np.copyto(self._images, images)
+
+    def fetch(self) -> np.ndarray:
+        return self._logits
+
+    def _allocate(self, shape: Any) -> None:
+        """Bind new buffers, for a batch of another size."""
+        self._images = np.empty(shape, self._input.dtype)
+        self._logits = np.empty((shape[0], int(self._output.shape[1])), np.float32)
+        value_of = self._values.ortvalue_from_numpy  # shares memory on the CPU
+        self._binding.bind_ortvalue_input(self._input.name, value_of(self._images))
+        self._binding.bind_ortvalue_output(self._output.name, value_of(self._logits))
+
+
+class _GpuBuffers:
+    """Input and output in the GPU's memory; bind and fetch are the copies there and back."""
+
+    def __init__(self, values: Any, binding: Any, bundle: Bundle, number: int) -> None:
+        self._values = values
+        self._binding = binding
+        self._input, self._output = bundle.manifest.input, bundle.manifest.output
+        self._place = ("cuda", number)
+        self._updates = hasattr(values, "update_inplace")  # since 1.11
+        self._shape: Any = None
+        self._images: Any = None
+        self._logits: Any = None
+
+    def bind(self, images: np.ndarray) -> None:
+        if images.shape != self._shape:
+            self._allocate(images.shape)
+        pixels = np.ascontiguousarray(images, self._input.dtype)
+        if self._updates:
+            self._images.update_inplace(pixels)
+        else:  # binding anew is what copies
+            self._binding.bind_cpu_input(self._input.name, pixels)
+        self._binding.synchronize_inputs()
+
+    def fetch(self) -> np.ndarray:
+        self._binding.synchronize_outputs()
+        logits: np.ndarray = self._logits.numpy()
+        return logits
+
+    def _allocate(self, shape: Any) -> None:
+        make = self._values.ortvalue_from_shape_and_type
+        if self._updates:
+            self._images = make(list(shape), np.dtype(self._input.dtype).type, *self._place)
+            self._binding.bind_ortvalue_input(self._input.name, self._images)
+        self._logits = make([shape[0], int(self._output.shape[1])], np.float32, *self._place)
+        self._binding.bind_ortvalue_output(self._output.name, self._logits)
+        self._shape = shape
+
+
 def _fits(found: List[Any], said: Any) -> bool:
     """Whether a model's shape, whose free sizes are names or None, allows the manifest's."""
     if len(found) != len(said):
         return False
     return all(not isinstance(size, int) or size == wanted for size, wanted in zip(found, said))
-
-
-def _library() -> Any:
-    """Import onnxruntime.
-
-    Raises:
-        NotPossible: It is not installed, or its own libraries do not load here.
-    """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        hint = "install it for this interpreter: pip install onnxruntime"
-        raise NotPossible("onnxruntime cannot be loaded: {}".format(error), hint) from error
-    return onnxruntime
-
-
-def _arithmetic(precision: str, version: str) -> Dict[str, str]:
-    """Return what onnxruntime is told, or cannot be told, about arithmetic in a precision."""
-    if precision in _FLOAT_PRECISIONS:
-        return {}
-    known = tuple(int(part) for part in re.findall(r"\d+", version)[:2]) >= _EXACT_INT8_SINCE
-    return {_EXACT_INT8: "1" if known else "unknown to onnxruntime {}".format(version)}
-
-
-def _load(library: Any, bundle: Bundle, threads: int) -> Any:
-    options = library.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _LOG_ERRORS_ONLY
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    if bundle.manifest.precision not in _FLOAT_PRECISIONS:
-        options.add_session_config_entry(_EXACT_INT8, "1")
-    try:
-        return library.InferenceSession(
-            str(bundle.model_path), sess_options=options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # its exceptions share no base class of their own
-        raise _explained(error, bundle, library) from error
-
-
-def _explained(error: Exception, bundle: Bundle, library: Any) -> EdgenetError:
-    """Turn onnxruntime's refusal of a file whose hash is right into ours."""
-    if type(error).__name__ in ("InvalidProtobuf", "InvalidGraph"):
-        return CorruptFile("{} is not a valid network: {}".format(bundle.model_path, error))
-    message = "onnxruntime {} does not load {}: {}"
-    hint = "it may be too old for the file: export with a lower --opset, or update onnxruntime"
-    return NotPossible(message.format(library.__version__, bundle.model_path, error), hint)

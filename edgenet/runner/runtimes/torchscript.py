@@ -1,26 +1,29 @@
 """TorchScript bundles on PyTorch's CPU backend.
 
-The one runtime of this half that needs torch, which is imported by the first call and never by
-importing this module. PyTorch has deprecated TorchScript in favour of ``torch.export``; loading
-old files remains supported, so its warning about that, and no other, is silenced here.
+Like ``.pt2``, this runtime needs torch, which is imported by the first call and never by importing
+this module. PyTorch is not given the file, but an archive written anew from what
+`edgenet.runner.torchscript_file` has read and checked. PyTorch has deprecated TorchScript in favour
+of ``torch.export``; loading old files remains supported, so its warning about that, and no other,
+is silenced here.
 """
 
 import importlib.util
+import io
 import warnings
-import zipfile
 from typing import Any, Dict, Optional
 
 import numpy as np
 
 from edgenet.errors import CorruptFile, NotPossible
 from edgenet.runner.bundle import Bundle
+from edgenet.runner.fields import FieldError
 from edgenet.runner.runtimes import check_device
+from edgenet.runner.torch_errors import explained
+from edgenet.runner.torchscript_file import checked_archive
 
 FORMATS = ("torchscript",)
 CLOCKS = ("host",)
 
-MAX_UNPACKED_BYTES = 1 << 31
-_MAX_RATIO = 100  # of a member's unpacked length to its packed one; code packs 3 to 10 times
 _DEPRECATED = r"`torch\.jit\.\w+` is (deprecated|not supported in Python 3\.14\+)"
 
 
@@ -49,7 +52,6 @@ def open_session(bundle: Bundle, threads: int, device: str) -> "TorchScriptSessi
         CorruptFile: The model is not TorchScript.
     """
     check_device(device)
-    _check_archive(bundle)
     return TorchScriptSession(bundle, threads)
 
 
@@ -78,18 +80,24 @@ class TorchScriptSession:
         np.copyto(self._view, images)
 
     def execute(self) -> None:
-        """Run the network on what is bound."""
-        with self._torch.inference_mode():
-            self._logits = self._module(self._images)
-
-    def fetch(self) -> np.ndarray:
-        """Return the logits float32 [N, K], valid until the next bind.
+        """Run the network on what is bound.
 
         Raises:
-            CorruptFile: The module does not give the tensor that its manifest promises.
+            CorruptFile: The module does not run, or not to what its manifest promises.
+            EdgenetError: There is not enough memory.
         """
-        if not self._checked:
+        with self._torch.inference_mode():
+            if self._checked:
+                self._logits = self._module(self._images)
+                return
+            try:
+                self._logits = self._module(self._images)
+            except RuntimeError as error:
+                raise explained(self._path, "does not run", error, line=-1) from error
             self._check_logits()
+
+    def fetch(self) -> np.ndarray:
+        """Return the logits float32 [N, K], valid until the next bind."""
         logits: np.ndarray = self._logits.numpy()
         return logits
 
@@ -127,24 +135,18 @@ def _library() -> Any:
 
 
 def _load(torch: Any, bundle: Bundle) -> Any:
+    content = _checked(bundle)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=_DEPRECATED)
         try:
-            return torch.jit.load(str(bundle.model_path), map_location="cpu").eval()
+            return torch.jit.load(io.BytesIO(content), map_location="cpu").eval()
         except RuntimeError as error:
-            first_line = str(error).strip().split("\n")[0]
-            message = "{} is not TorchScript: {}".format(bundle.model_path, first_line)
-            raise CorruptFile(message) from error
+            raise explained(bundle.model_path, "is not TorchScript", error) from error
 
 
-def _check_archive(bundle: Bundle) -> None:
-    """Refuse an archive that unpacks to far more than it is."""
+def _checked(bundle: Bundle) -> bytes:
+    """Return the model as an archive that holds what was read and checked, and no more."""
     try:
-        with zipfile.ZipFile(str(bundle.model_path)) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError) as error:
+        return checked_archive(io.BytesIO(bundle.model_content()))
+    except FieldError as error:
         raise CorruptFile("{} is not TorchScript: {}".format(bundle.model_path, error)) from None
-    swollen = [entry for entry in entries if entry.file_size > _MAX_RATIO * entry.compress_size]
-    total = sum(entry.file_size for entry in entries)
-    if total > MAX_UNPACKED_BYTES or any(entry.file_size > 1 << 20 for entry in swollen):
-        raise CorruptFile("{} unpacks to {} bytes".format(bundle.model_path, total))
