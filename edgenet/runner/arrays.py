@@ -6,22 +6,20 @@ refused, so a small file cannot become a large one.
 """
 
 import ast
-import os
 import re
 import struct
 import zipfile
-from typing import BinaryIO, Dict, NamedTuple, Optional, Sequence, Tuple
+from typing import IO, BinaryIO, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from edgenet.runner.archive import FAULTS, check_directory
 from edgenet.runner.fields import FieldError
 
 MAX_ARRAYS = 64
 MAX_TOTAL_BYTES = 1 << 28
-_MAX_DIRECTORY_BYTES = 1 << 16
-_END_RECORD_BYTES = 22
-_ZIP64_LOCATOR_BYTES = 20
 _MAX_HEADER_BYTES = 1024
+_BLOCK_BYTES = 1 << 20
 _MAGIC = b"\x93NUMPY\x01\x00"
 
 
@@ -63,7 +61,7 @@ def read_arrays(
     Raises:
         FieldError: The file is not such an archive, or an array breaks its rule.
     """
-    _check_directory(file)
+    check_directory(file, MAX_ARRAYS)
     try:
         with zipfile.ZipFile(file) as archive:
             members = _members(archive, rules)
@@ -71,24 +69,11 @@ def read_arrays(
             arrays = {
                 name: _read_array(archive, member, rule) for name, (member, rule) in wanted.items()
             }
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except FieldError:
+        raise
+    except FAULTS as error:
         raise FieldError("it is not an archive of arrays: {}".format(error)) from None
     return arrays
-
-
-def _check_directory(file: BinaryIO) -> None:
-    """Bound the archive's directory, which `zipfile` reads whole, by the record at its end."""
-    length = file.seek(0, os.SEEK_END)
-    file.seek(max(0, length - _END_RECORD_BYTES - _ZIP64_LOCATOR_BYTES))
-    tail = file.read()
-    record = tail[-_END_RECORD_BYTES:]
-    if len(record) < _END_RECORD_BYTES or record[:4] != b"PK\x05\x06":
-        raise FieldError("it is not an archive of arrays")
-    entries, directory_bytes = struct.unpack("<HI", record[10:16])
-    beyond_32_bits = tail.startswith(b"PK\x06\x07")
-    if entries > MAX_ARRAYS or directory_bytes > _MAX_DIRECTORY_BYTES or beyond_32_bits:
-        raise FieldError("it holds more than {} arrays".format(MAX_ARRAYS))
-    file.seek(0)
 
 
 _Members = Dict[str, Tuple[zipfile.ZipInfo, ArrayRule]]
@@ -139,10 +124,24 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, rule: ArrayRu
         held = member.file_size - len(_MAGIC) - 2 - header_bytes
         if held != count * dtype.itemsize:
             raise FieldError("{!r} holds {} bytes for shape {}".format(name, held, list(shape)))
-        content = stream.read()
-    array = np.frombuffer(content, dtype).reshape(shape)
+        array = _read_exactly(stream, shape, dtype)
     if dtype.kind == "f" and not np.isfinite(array).all():
         raise FieldError("{!r} holds values that are not finite".format(name))
+    return array
+
+
+def _read_exactly(stream: IO[bytes], shape: Tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Read an array into memory of its own, block by block: never a second copy of it."""
+    array = np.empty(shape, dtype)
+    unread = memoryview(array.reshape(-1).view(np.uint8).data)
+    while unread:
+        block = stream.read(min(len(unread), _BLOCK_BYTES))
+        if not block:
+            raise EOFError("it ends early")
+        unread[: len(block)] = block
+        unread = unread[len(block) :]
+    if stream.read(1):
+        raise FieldError("an array is longer than it says")
     return array
 
 

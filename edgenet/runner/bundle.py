@@ -50,6 +50,21 @@ class Bundle(NamedTuple):
         """The length of the model file."""
         return self.manifest.files[self.manifest.model].size_bytes
 
+    def model_content(self) -> bytes:
+        """Read the model file, whole and as it was hashed, for a runtime that takes no path.
+
+        Raises:
+            CorruptFile: The file was changed since the bundle was opened.
+        """
+        name = self.manifest.model
+        info = self.manifest.files.get(name)  # none in a bundle that is being made
+        with _open_plain(self.path, name) as file:
+            content = file.read(info.size_bytes + 1 if info else -1)
+        if info and hashlib.sha256(content).hexdigest() != info.sha256:
+            message = "{} is not the file that was exported"
+            raise CorruptFile(message.format(self.path / name), _AGAIN_HINT)
+        return content
+
     def golden(self, names: Optional[Sequence[str]] = None) -> Dict[str, np.ndarray]:
         """Read the golden vectors.
 

@@ -8,10 +8,11 @@ into an `EdgenetError`.
 import json
 import math
 import re
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 _LONGEST_INTEGER = 20  # digits: more than 2^63 needs; int() of a million digits takes seconds
 _LONGEST_TEXT = 4096
+_DEEPEST = 64
 
 
 class FieldError(ValueError):
@@ -22,11 +23,11 @@ def parse_json(raw: bytes) -> Any:
     """Parse UTF-8 JSON strictly.
 
     Raises:
-        FieldError: It is not JSON, is nested too deeply, names a key twice, or holds NaN, an
-            infinity or an integer of more than 20 digits.
+        FieldError: It is not JSON, is nested more than 64 deep, names a key twice, or holds NaN,
+            an infinity or an integer of more than 20 digits.
     """
     try:
-        return json.loads(
+        value = json.loads(
             raw.decode("utf-8"),
             object_pairs_hook=_without_duplicates,
             parse_constant=_refuse_constant,
@@ -38,6 +39,8 @@ def parse_json(raw: bytes) -> Any:
         raise
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
         raise FieldError("it is not JSON: {}".format(error)) from None
+    _check_depth(value)
+    return value
 
 
 class Record:
@@ -148,6 +151,20 @@ def integer(value: Any, place: str, low: int, high: int) -> int:
 
 def _join(place: str, key: str) -> str:
     return "{}.{}".format(place, key) if place else key
+
+
+def _check_depth(value: Any) -> None:
+    """Refuse what a writer, a comparison or a printer of values would have to follow too far."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [each for one in level if isinstance(one, (dict, list)) for each in _within(one)]
+        if not level:
+            return
+    raise FieldError("it is nested too deeply")
+
+
+def _within(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def _without_duplicates(pairs: Sequence[Tuple[str, Any]]) -> Dict[str, Any]:

@@ -21,6 +21,7 @@ _WORD_PATTERN = r"[a-z0-9][a-z0-9._+-]{0,63}"
 _SHA256_PATTERN = r"[0-9a-f]{64}"
 
 MAX_FILE_BYTES = 1 << 31  # protobuf, and so ONNX, ends at 2 GiB
+MAX_FILES = 64  # each is hashed
 MAX_DIMENSION = 1 << 16
 MAX_PICTURE_ELEMENTS = 1 << 26
 MAX_BATCH = 1 << 12
@@ -261,7 +262,10 @@ def _accuracy(record: Record) -> Mapping[str, Optional[SplitAccuracy]]:
 
 def _files(record: Record) -> Mapping[str, FileInfo]:
     files = {}
-    for name, value in record.mapping("files").items():
+    listed = record.mapping("files")
+    if len(listed) > MAX_FILES:
+        raise FieldError("{} lists more than {}".format(record.place("files"), MAX_FILES))
+    for name, value in listed.items():
         place = record.place("files")
         text(name, "a name in " + place, FILE_NAME_PATTERN)
         if name == MANIFEST_NAME:

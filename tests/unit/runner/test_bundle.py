@@ -134,6 +134,7 @@ WRONG_FILES: list[dict[str, Any]] = [
     {"model.onnx": {"sha256": "0" * 64}},
     {"model.onnx": None},
     {"absent.bin": {"sha256": "0" * 64, "bytes": 1}},
+    {f"{number}.bin": {"sha256": "0" * 64, "bytes": 1} for number in range(64)},
 ]
 
 
@@ -343,6 +344,16 @@ def test_pickled_golden_vectors_are_never_unpickled(bundle: Path) -> None:
     replace_file(bundle, "golden.npz", path.read_bytes())
     with pytest.raises(CorruptFile, match="inputs"):
         open_bundle(bundle).golden()
+
+
+def test_the_model_is_read_as_it_was_hashed(bundle: Path) -> None:
+    """For runtimes that take bytes: nothing can be swapped in between."""
+    opened = open_bundle(bundle)
+    assert opened.model_content() == (bundle / "model.onnx").read_bytes()
+    for content in (b"other", (bundle / "model.onnx").read_bytes() + b"more"):
+        (bundle / "model.onnx").write_bytes(content)
+        with pytest.raises(CorruptFile, match=r"model\.onnx is not the file that was exported"):
+            opened.model_content()
 
 
 def test_golden_vectors_changed_after_opening_are_refused(bundle: Path) -> None:

@@ -15,6 +15,8 @@ from edgenet.runner.fields import FieldError, Record, integer, parse_json, text
         (b"\xff\xfe", "not JSON"),
         (b"[" * 200_000, "nested too deeply"),
         (b'{"a":' * 200_000, "nested too deeply"),
+        (b"[" * 65 + b"]" * 65, "nested too deeply"),
+        (b'{"a":' * 65 + b"1" + b"}" * 65, "nested too deeply"),
         (b'{"a": 1, "a": 2}', "names a key twice"),
         (b'{"a": NaN}', "NaN"),
         (b"[Infinity]", "Infinity"),
@@ -29,6 +31,7 @@ def test_what_is_not_plain_json_is_refused_with_the_reason(raw: bytes, complaint
 
 def test_plain_json_is_parsed() -> None:
     """The bounds leave real content alone."""
+    assert parse_json(b"[" * 63 + b"]" * 63)
     assert parse_json('{"é": [1, -2.5e3, null, true]}'.encode()) == {"é": [1, -2500.0, None, True]}
 
 
