@@ -48,5 +48,7 @@ def revision() -> str:
 
 
 def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=HERE, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["git", *arguments], cwd=HERE.parent, capture_output=True, text=True, check=True
+    )
     return done.stdout.strip()

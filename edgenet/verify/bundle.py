@@ -10,6 +10,7 @@ from edgenet.errors import NotPossible
 from edgenet.progress import ProgressCallback, ignore
 from edgenet.runner.bundle import open_bundle
 from edgenet.runner.inference import choose_runtime, open_inference
+from edgenet.runner.tensorrt.bundle import is_plan_only
 from edgenet.verify.checks import (
     Check,
     Verification,
@@ -17,6 +18,13 @@ from edgenet.verify.checks import (
     check_golden,
     check_hashes,
     check_metadata,
+)
+from edgenet.verify.engine import (
+    ENGINE_FORMATS,
+    check_engine,
+    check_engine_golden,
+    check_not_built,
+    check_source_there,
 )
 
 if TYPE_CHECKING:
@@ -46,7 +54,7 @@ def verify_bundle(
     Returns:
         Rows ``hashes``, ``metadata`` and ``golden``, and ``agreement (...)`` for each split; for
         what edgenet quantized ``Q/DQ form``, ``activation ranges`` and ``gate at export``, too, the
-        last also for FP16.
+        last also for FP16; for engines, and for what is yet to be built to one, ``engine``.
 
     Raises:
         UsageError: There is no bundle at ``path``.
@@ -54,7 +62,13 @@ def verify_bundle(
         CorruptFile: A file of the bundle is damaged or was changed.
     """
     bundle = open_bundle(path)
+    if bundle.manifest.format in ENGINE_FORMATS:
+        check_source_there(bundle)
     checks = [check_hashes(bundle), check_metadata(bundle)]
+    if bundle.manifest.format in ENGINE_FORMATS:
+        checks += check_engine(bundle, threads=threads)
+    elif is_plan_only(bundle.manifest.options):
+        checks.append(check_not_built(bundle))
     try:
         runtime = choose_runtime(bundle)
     except NotPossible as absent:
@@ -62,7 +76,9 @@ def verify_bundle(
         checks += [Check(name=name, status="not run", detail=absent.message) for name in names]
         return Verification(checks=tuple(checks))
     with closing(open_inference(bundle, runtime, threads)) as inference:
-        if bundle.manifest.precision == "int8":
+        if bundle.manifest.format in ENGINE_FORMATS:
+            checks += _of_engine(bundle, inference, splits, progress)
+        elif bundle.manifest.precision == "int8":
             checks += _of_quantized(bundle, inference, splits, progress)
         elif bundle.manifest.precision == "fp16" and bundle.manifest.format == "onnx":
             checks += _of_half(bundle, inference, splits, progress)
@@ -73,6 +89,19 @@ def verify_bundle(
         detail = "needs the validation or test data: name it with --data"
         checks.append(Check(name="agreement", status="not run", detail=detail))
     return Verification(checks=tuple(checks))
+
+
+def _of_engine(
+    bundle: Bundle, inference: Inference, splits: Sequence[Split], progress: ProgressCallback
+) -> Iterator[Check]:
+    """Check an engine that is run here, which has to answer as the file that it was built from."""
+    from edgenet.verify.quantized import check_gated_decisions
+
+    yield check_engine_golden(bundle, inference)
+    gated = bundle.manifest.precision != "fp32"
+    compare = check_gated_decisions if gated else check_decisions
+    for split in splits:
+        yield compare(bundle, inference, split, progress)
 
 
 def _of_quantized(

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from edgenet.progress import ProgressCallback, Step, ignore
+from edgenet.runner.tensorrt.bundle import source_of
 from edgenet.verify.decisions import decisions
 from edgenet.verify.metadata import contradictions, embedded_metadata
 from edgenet.verify.parity import Agreement, compare, relative_bound
@@ -73,13 +74,14 @@ class Verification:
 
 def check_metadata(bundle: Bundle) -> Check:
     """Compare what the model file says of itself with the manifest."""
-    embedded = embedded_metadata(bundle.model_path)
+    source = source_of(bundle)  # an engine carries none
+    embedded = embedded_metadata(source.model_path)
     if embedded is None:
-        detail = f"{bundle.manifest.model} carries no metadata of edgenet"
+        detail = f"{source.manifest.model} carries no metadata of edgenet"
         return Check(name="metadata", status="failed", detail=detail)
     fields = contradictions(bundle.manifest, embedded)
     if fields:
-        detail = f"{bundle.manifest.model} and the manifest differ in {', '.join(fields)}"
+        detail = f"{source.manifest.model} and the manifest differ in {', '.join(fields)}"
         return Check(name="metadata", status="failed", detail=detail)
     return Check(name="metadata", status="ok", detail="model file and manifest say the same")
 

@@ -150,6 +150,9 @@ def check_gated_decisions(
     )
     repeated = 0 if own is None else int((own == found).sum())
     if repeated == len(found):
+        unlike = _unlike_the_record(bundle.manifest, split, pairs)
+        if unlike is not None:
+            return Check(name=name, status="failed", detail=f"{unlike}; {detail}")
         return Check(name=name, status="ok", detail=f"all are those at export; {detail}")
     gate = _gate_again(bundle.manifest, pairs)
     if gate is None:
@@ -168,6 +171,20 @@ def roundings(model: onnx.ModelProto) -> int:
         node.op_type in _ROUNDING and node.input[0] not in stored for node in model.graph.node
     )
     return max(1, count)
+
+
+def _unlike_the_record(manifest: Manifest, split: Split, pairs: PairedComparison) -> str | None:
+    """Say where the pairs behind the recorded gate were others, though no decision changed."""
+    recorded = manifest.options.get(OPTION)
+    gate = recorded.get("gate") if isinstance(recorded, dict) else None
+    seen = gate.get(split.name) if isinstance(gate, dict) else None
+    if not isinstance(seen, dict):
+        return None
+    for name, value in (("accuracy_change", pairs.change), ("agreement", pairs.agreement)):
+        if seen.get(name) != value:
+            word = name.replace("_", " ")
+            return f"the gate is recorded with an {word} of {seen.get(name)}, it is {value:.6g}"
+    return None
 
 
 def _gate_again(manifest: Manifest, pairs: PairedComparison) -> Gate | None:

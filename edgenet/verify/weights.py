@@ -22,7 +22,8 @@ def differences(expected: NetworkWeights, stored: NetworkWeights) -> tuple[str, 
 
     A layer of the file belongs to the checkpoint's layer of that name; where the format keeps no
     names, to the one with exactly that weight; and what is left over, to the next one of its shape,
-    so that a changed layer is named too. A layer that is called twice may be stored twice.
+    so that a changed layer is named too. A layer that is called twice may be stored twice, and of
+    layers with equal weights one may be stored for all: each is still met by a node of the file.
 
     Args:
         expected: From the checkpoint, batch normalisation folded.
@@ -59,13 +60,13 @@ def _counterpart(
     found: LayerWeights, layers: Sequence[LayerWeights], unmet: dict[str, LayerWeights]
 ) -> LayerWeights | None:
     """Find the checkpoint's layer that a stored one claims to be, by name or else by content."""
-    for layer in layers:
-        if found.name and layer.name == found.name:
-            return layer
-    for layer in (*unmet.values(), *layers):
+    named = next((layer for layer in layers if found.name and layer.name == found.name), None)
+    if named is not None and named.name in unmet:
+        return named
+    for layer in (*unmet.values(), *(layers if named is None else ())):
         if layer.kind == found.kind and _equal(layer.weight, found.weight):
             return layer
-    return None
+    return named
 
 
 def _same_shape(layer: LayerWeights, found: LayerWeights) -> bool:

@@ -184,7 +184,7 @@ def test_one_changed_byte_is_an_error_that_names_the_file(bundle: Path) -> None:
 
 def test_a_format_that_nothing_here_runs_is_not_called_golden(bundle: Path) -> None:
     """The rows say that the runtime is missing."""
-    rehash(bundle, format="engine")
+    rehash(bundle, format="tflite")
     verification = verify_bundle(bundle)
     assert statuses(verification)["golden"] == "not run"
     assert "no runtime takes" in verification.checks[2].detail

@@ -15,13 +15,14 @@ from edgenet.compress.ptq import quantize
 from edgenet.compress.scheme import Scheme
 from edgenet.errors import NotPossible
 from edgenet.runner.bundle import Bundle, open_bundle
+from edgenet.runner.tensorrt.log import multiplications
 from edgenet.verify import tensorrt_rtx
 from edgenet.verify.tensorrt_rtx import (
     Engine,
     Multiplication,
     build,
+    build_all,
     check_tensorrt_rtx,
-    multiplications,
 )
 from edgenet.workflows import VerifyArguments, verify
 from tests.bundles import replace_file, write_onnx_bundle
@@ -50,10 +51,25 @@ DESCRIPTION = "\n".join(
                 ("maxpool", "Int8", ["pool/MaxPool"]),
                 ("runtime_fusion", "Int8", ["fc/DequantizeLinear", "fc/Gemm", "fc/Relu"]),
                 ("gemm", "FP8", ["output/Gemm"]),
+                ("kgen", "Half", ["expand/Conv", "gate/Sigmoid"]),
             )
         ),
     ]
 )
+
+CRASHES_AT_X = """
+import os
+__version__ = "9.9"
+class ILogger:
+    ERROR, INTERNAL_ERROR, WARNING = 1, 2, 3
+class Builder:
+    def __init__(self, log): pass
+    def create_network(self, flags): return None
+class OnnxParser:
+    num_errors = 0
+    def __init__(self, network, log): pass
+    def parse(self, content): return os.abort() if content.endswith(b"x") else False
+"""
 
 
 def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
@@ -85,13 +101,24 @@ def quantized_bundle(folder: Path, activations: str) -> Bundle:
 def test_the_layers_that_multiply_are_read_with_the_precision_of_their_input() -> None:
     """Pointwise code that was fused from the same node is none, nor is pooling.
 
-    A fusion that reads integers turns them into floating point before its product.
+    A fusion that reads integers turns them into floating point before its product. Generated code
+    that alone has a node is its product, in the type of the weights.
     """
-    assert list(multiplications(DESCRIPTION, {"conv/Conv", "fc/Gemm", "output/Gemm"})) == [
+    nodes = {"conv/Conv", "fc/Gemm", "output/Gemm", "expand/Conv"}
+    assert list(multiplications(DESCRIPTION, nodes)) == [
         Multiplication(node="conv/Conv", precision="INT8"),
         Multiplication(node="fc/Gemm", precision="FP16"),
         Multiplication(node="output/Gemm", precision="FP8"),
+        Multiplication(node="expand/Conv", precision="FP32"),
     ]
+
+
+def test_generated_code_is_no_product_where_its_weights_are_integers_or_of_several_types() -> None:
+    """What it multiplies in is not said there; so it is never counted as INT8."""
+    line = _DESCRIBED.format(name="g", kind="kgen", type="Int8", nodes="[ONNX Layer: a/Conv]")
+    for types in ("Datatype: Int8", "Datatype: Float }, { Name: v, Datatype: Half"):
+        described = line.replace("Name: w, Datatype: Float", f"Name: w, {types}")
+        assert list(multiplications(described, {"a/Conv"})) == []
 
 
 def test_a_library_that_is_not_installed_is_named_with_its_extra(
@@ -124,6 +151,23 @@ def test_a_crash_of_the_library_ends_its_own_process_and_fails_the_check(
     check = check_tensorrt_rtx(bundle)
     assert check.status == "failed"
     assert "SIGABRT" in check.detail
+
+
+def test_a_file_that_crashes_the_library_costs_the_others_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is named by its place; what comes behind it gets another process.
+
+    The stand-in takes what ends with an "x" for a crash, and parses nothing else.
+    """
+    stand_in(tmp_path / "lib", monkeypatch, CRASHES_AT_X)
+    paths = [tmp_path / name for name in ("a", "x", "b", "x")]
+    for path in paths:
+        path.write_text(path.name)
+    first, second, third, last = build_all(paths)
+    assert first.errors == third.errors == ("it is not parsed",)
+    assert first.library == "TensorRT for RTX 9.9"
+    assert second.errors == last.errors == ("it crashed: SIGABRT",)
 
 
 def test_the_first_error_of_a_refusal_is_in_the_row(

@@ -133,3 +133,16 @@ def test_a_wrong_constant_of_the_pixel_arithmetic_is_named(name: str) -> None:
 def test_a_constant_is_found_by_its_content_in_any_shape() -> None:
     """An exporter may reshape what it broadcasts."""
     assert differences(EXPECTED, stored(others={"17": np.array([33.0], np.float32)})) == ()
+
+
+def test_layers_with_equal_weights_may_share_what_is_stored_but_each_has_its_node() -> None:
+    """An exporter stores equal tensors once, under the name of one layer."""
+    pair = NetworkWeights(layers=(layer("a", CONV), layer("b", CONV)), others={})
+    shared = (layer("b", CONV, place="first"), layer("b", CONV, place="second"))
+    assert differences(pair, NetworkWeights(layers=shared, others={})) == ()
+    alone = NetworkWeights(layers=shared[:1], others={})
+    assert differences(pair, alone) == ("a is missing",)
+    changed = (shared[0], layer("b", CONV * 2, place="second"))
+    first, second = differences(pair, NetworkWeights(layers=changed, others={}))
+    assert first.startswith("b.weight: 72 of 72 values differ")
+    assert second == "a is missing"
