@@ -1,0 +1,126 @@
+"""The tables of what a configuration takes: memory, the way to the first answer and to a class."""
+
+from __future__ import annotations
+
+from edgenet.report.document import Document, Row
+from edgenet.report.format import figure, plain
+from edgenet.report.table import Table, table
+
+PERCENTILES = ("p50_us", "p90_us", "p95_us", "p99_us", "p999_us")
+PERCENTILE_COLUMNS = (">p50 µs", ">p90 µs", ">p95 µs", ">p99 µs", ">p99.9 µs")
+PARTS = {"bind": "bind_p50_us", "execute": "execute_p50_us", "fetch": "fetch_p50_us"}
+
+
+def memory(document: Document) -> Table:
+    """Return peak memory, what of it an empty runtime takes, and the rest."""
+    names = ("baseline_mib", "peak_mib", "gpu_mib")
+    rows = []
+    for row in document.own:
+        empty, peak, gpu = (row.figures.get(name) for name in names)
+        over = None if empty is None or peak is None else peak - empty
+        texts = (figure(name, value) for name, value in zip(names, (empty, peak, gpu), strict=True))
+        empty_text, peak_text, gpu_text = texts
+        rows.append((plain(row.name), empty_text, figure("peak_mib", over), peak_text, gpu_text))
+    columns = ("configuration", ">empty runtime MiB", ">over it MiB", ">peak MiB", ">GPU MiB")
+    return table("Peak memory of a process, medians over processes", columns, rows)
+
+
+def cold_start(document: Document) -> Table:
+    """Return the parts of a cold start, in milliseconds."""
+    rows = [
+        (
+            plain(row.name),
+            *(figure(name, value) for name, value in cold_parts(row).items()),
+            figure("process_to_first_ms", row.figures.get("process_to_first_ms")),
+        )
+        for row in document.own
+    ]
+    columns = ("configuration", *(f">{part} ms" for part in COLD_PARTS), ">all ms")
+    return table("From the start of a process to its first answer", columns, rows)
+
+
+COLD_PARTS = ("process", "import", "open", "load", "first inference", "other")
+
+
+def cold_parts(row: Row) -> dict[str, float | None]:
+    """Return the milliseconds of each of `COLD_PARTS`, by the figure's name.
+
+    What is left of all is the last; where a result does not tell the process's own part, it is
+    that. As the difference of medians it may fall below 0, and is None then.
+    """
+    names = ("process_ms", "import_ms", "open_ms", "load_ms", "first_inference_ms")
+    parts = {name: row.figures.get(name) for name in names}
+    everything = row.figures.get("process_to_first_ms")
+    rest = None
+    if everything is not None:
+        rest = everything - sum(part for part in parts.values() if part is not None)
+        rest = rest if rest >= 0 else None
+    if parts["process_ms"] is None:
+        return {**parts, "process_ms": rest, "other_ms": None}
+    return {**parts, "other_ms": rest}
+
+
+def end_to_end(document: Document) -> Table:
+    """Return the way from an encoded picture to its class."""
+    rows = [
+        (
+            plain(row.name),
+            *(figure(name, timing.figures.get(name)) for name in ("n", *PERCENTILES)),
+            *(figure(name, timing.figures.get(name)) for name in STEPS.values()),
+            figure("spread", timing.figures.get("spread")),
+            figure("images_per_s", timing.figures["images_per_s"]),
+            timing.verdict.word,
+        )
+        for row in document.own
+        if (timing := row.end_to_end)
+    ]
+    columns = (
+        *("configuration", ">queries", *PERCENTILE_COLUMNS),
+        *(f">{step} µs" for step in STEPS),
+        *(">processes apart", ">images/s", "verdict"),
+    )
+    return table("From an encoded picture to its class; the parts are medians", columns, rows)
+
+
+STEPS = {step: f"{step}_p50_us" for step in ("decode", "resize", "infer", "argmax")}
+
+
+def clocks(document: Document) -> Table:
+    """Return how finely time was told, what the loop adds, and the cores."""
+    names = ("timer_resolution_ns", *(f"{part}_overhead_ns" for part in PARTS))
+    rows = [
+        (
+            plain(row.name),
+            *(figure(name, row.figures.get(name)) for name in names),
+            ", ".join(map(str, row.cores)) or None,
+        )
+        for row in document.own
+    ]
+    columns = (
+        *("configuration", ">timer resolution ns"),
+        *(f">{part} overhead ns" for part in PARTS),
+        "pinned to cores",
+    )
+    return table("How time was taken", columns, rows)
+
+
+def further(document: Document) -> Table:
+    """Return the figures of the rows that no other table has."""
+    names = dict.fromkeys(
+        name for row in document.own for name in row.figures if name not in _TABLED
+    )
+    rows = [
+        (plain(row.name), *(figure(name, row.figures.get(name)) for name in names))
+        for row in document.own
+    ]
+    return table("Further figures", ("configuration", *(f">{plain(name)}" for name in names)), rows)
+
+
+_TABLED = frozenset(
+    {
+        *("threads", "size_bytes", "processes"),
+        *("import_ms", "load_ms", "first_inference_ms", "process_to_first_ms"),
+        *("process_ms", "open_ms", "baseline_mib", "peak_mib", "gpu_mib"),
+        *("timer_resolution_ns", *(f"{part}_overhead_ns" for part in PARTS)),
+    }
+)
