@@ -12,23 +12,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgenet.bench.answer import Measured
-from edgenet.bench.plan import Configuration, configurations, interleaved
+from edgenet.bench.plan import Configuration, Turn, configurations
 from edgenet.bench.row import Row
 from edgenet.bench.rows import row_of
 from edgenet.errors import EdgenetError, UsageError
 from edgenet.launch.local import run_job
-from edgenet.launch.outcome import Outcome
 from edgenet.progress import Figure, ProgressCallback, Step, ignore
-from edgenet.runner import host, runtimes
+from edgenet.runner import host
 from edgenet.runner.bundle import Bundle
 from edgenet.runner.job import Job, Scenario
 from edgenet.verify.gate import Gate
+from edgenet.workflows.compare_turns import Launch, shared_batch, shared_runtimes, take_turns
 from edgenet.workflows.pays_result import Pays
 
 __all__ = ["ROUNDS", "Pays", "measure_pair"]
-
-Launch = Callable[..., Outcome]
-"""Runs one job: `edgenet.launch.local.run_job`, or a test's stand-in."""
 
 ROUNDS = 6
 """The fewest with which the range of the ratios is a 95 % interval of their median."""
@@ -74,6 +71,7 @@ def measure_pair(
     if rounds < 1:
         raise UsageError(f"rounds must be 1 or more, not {rounds}")
     batch = parent.manifest.fixed_batch or child.manifest.fixed_batch or 1
+    scenario = Scenario(batch, _WARM_UP_S, _DURATION_S, _FEWEST_QUERIES)
     names = _names(parent, child)
     base = Pays(
         parent=names[0],
@@ -87,98 +85,94 @@ def measure_pair(
         gate=gate,
         reason="not measured",
     )
-    measurement = _Measurement(threads, batch, interpreter, launch)
+
+    def job_of(turn: Turn, place: Path) -> Job:
+        return Job(
+            bundle=turn.configuration.bundle.path,
+            runtime=turn.configuration.runtime,
+            output=place,
+            threads=threads,
+            device=_DEVICE,
+            latency=(scenario,),
+        )
+
     try:
+        shared_batch(parent, child)
         planned = _plan(parent, child)
         with tempfile.TemporaryDirectory(prefix="edgenet-pays-") as temporary:
-            rows = measurement.run(planned, rounds, folder or Path(temporary), progress)
+            place = folder or Path(temporary)
+            rows = _measure(
+                planned,
+                rounds,
+                place,
+                job_of=job_of,
+                launch=launch,
+                interpreter=interpreter,
+                progress=progress,
+            )
     except (EdgenetError, OSError) as error:
         return replace(base, reason=str(error))
     return _result(base, rows)
 
 
-class _Measurement:
-    """Runs the processes of both bundles."""
+def _measure(
+    planned: Sequence[Configuration],
+    rounds: int,
+    folder: Path,
+    *,
+    job_of: Callable[[Turn, Path], Job],
+    launch: Launch,
+    interpreter: str | Path,
+    progress: ProgressCallback,
+) -> tuple[Row, ...]:
+    """Return a row for each bundle; after a process that fails none is started."""
 
-    def __init__(self, threads: int, batch: int, interpreter: str | Path, launch: Launch) -> None:
-        self._threads = threads
-        self._batch = batch
-        self._interpreter = interpreter
-        self._launch = launch
+    def after(turn: Turn, one: Measured, done: int, total: int) -> bool:
+        row = row_of(turn.configuration, [one], threads=1)
+        if row.failure is None:
+            _report(progress, row, done, total)
+        return row.failure is None
 
-    def run(
-        self,
-        planned: Sequence[Configuration],
-        rounds: int,
-        folder: Path,
-        progress: ProgressCallback,
-    ) -> tuple[Row, ...]:
-        """Return a row for each bundle; after a process that fails none is started."""
-        measured: dict[str, list[Measured]] = {one.name: [] for one in planned}
-        turns = interleaved(planned, rounds)
-        for number, turn in enumerate(turns):
-            name = turn.configuration.name
-            place = (folder / turn.name).resolve()
-            place.mkdir(parents=True)
-            outcome = self._launch(
-                self._job(turn.configuration, place),
-                place / "job.json",
-                interpreter=self._interpreter,
-                time_limit_s=_TIME_LIMIT_S,
-            )
-            measured[name].append(Measured(folder=place, outcome=outcome))
-            row = self._row(turn.configuration, measured[name])
-            if row.failure is not None:
-                break
-            self._report(row, number + 1, len(turns), progress)
-        return tuple(self._row(one, measured[one.name]) for one in planned)
+    measured = take_turns(
+        planned,
+        rounds,
+        job_of=job_of,
+        folder=folder,
+        launch=launch,
+        interpreter=interpreter,
+        time_limit_s=_TIME_LIMIT_S,
+        after=after,
+    )
+    return tuple(row_of(one, measured[one.name], threads=1) for one in planned)
 
-    def _job(self, configuration: Configuration, place: Path) -> Job:
-        return Job(
-            bundle=configuration.bundle.path,
-            runtime=configuration.runtime,
-            output=place,
-            threads=self._threads,
-            device=_DEVICE,
-            latency=(Scenario(self._batch, _WARM_UP_S, _DURATION_S, _FEWEST_QUERIES),),
+
+def _report(progress: ProgressCallback, row: Row, done: int, total: int) -> None:
+    figures: dict[str, Figure] = {"precision": row.precision}
+    if row.latency:
+        figures["p50_us"] = row.latency[0].p50_us
+    progress(
+        Step(
+            task="time both",
+            done=done,
+            total=total,
+            unit="process",
+            figures=figures,
+            final=done == total,
         )
-
-    def _row(self, configuration: Configuration, measured: Sequence[Measured]) -> Row:
-        return row_of(configuration, measured, threads=self._threads, device=_DEVICE)
-
-    def _report(self, row: Row, done: int, total: int, progress: ProgressCallback) -> None:
-        latency = row.at(self._batch)
-        figures: dict[str, Figure] = {"precision": row.precision}
-        if latency is not None:
-            figures["p50_us"] = latency.process_p50_us[-1]
-        final = done == total
-        progress(
-            Step(
-                task="time both",
-                done=done,
-                total=total,
-                unit="process",
-                figures=figures,
-                final=final,
-            )
-        )
+    )
 
 
 def _plan(parent: Bundle, child: Bundle) -> tuple[Configuration, ...]:
     """Choose the first runtime of the table that takes both.
 
     Raises:
-        UsageError: None does, or the two are of different batches.
+        UsageError: None does.
     """
-    batches = {one.manifest.fixed_batch for one in (parent, child)} - {None}
-    if len(batches) > 1:
-        raise UsageError(f"{parent.path} and {child.path} are of different batches")
-    suited = runtimes.for_format(child.manifest.format)
-    shared = [one for one in runtimes.for_format(parent.manifest.format) if one in suited]
+    shared = shared_runtimes(parent, child)
     if not shared:
         formats = f"{parent.manifest.format} and {child.manifest.format}"
         raise UsageError(f"no runtime takes both {formats}")
-    return configurations([parent, child], shared[:1])
+    return configurations([parent, child], shared[:1], _DEVICE)
 
 
 def _result(base: Pays, rows: Sequence[Row]) -> Pays:
