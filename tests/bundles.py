@@ -11,12 +11,17 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from edgenet.errors import NotPossible
 from edgenet.runner.bundle import GOLDEN_NAME, MANIFEST_NAME
 from edgenet.runner.manifest import FileInfo, Manifest, TensorInfo, seal_of
 from edgenet.runner.preprocess import Preprocessing
+
+NO_PT2 = "this PyTorch keeps the weights in .pt2 files as pickles"
+"""Why tests of that format are skipped on PyTorch 2.5 to 2.8."""
 
 MEAN, STD = 0.25, 0.5
 LABELS = ("circle", "cross", "square")
@@ -75,6 +80,55 @@ def write_torchscript_bundle(folder: Path, *, name: str = "tiny", seed: int = 0)
     """Write the same classifier as a TorchScript bundle; imports torch."""
     import torch
 
+    classifier = _classifier(seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"`torch\.jit\.", category=FutureWarning)
+        warnings.filterwarnings("ignore", message=r"`torch\.jit\.", category=DeprecationWarning)
+        content = torch.jit.trace(classifier, classifier.example(2)).save_to_buffer()
+    return _write(
+        folder,
+        content,
+        format="torchscript",
+        model="model.pt",
+        batch=None,
+        name=name,
+        seed=seed,
+    )
+
+
+def write_pt2_bundle(folder: Path, *, name: str = "tiny", seed: int = 0) -> Path:
+    """Write the same classifier as a ``.pt2`` bundle; imports torch."""
+    from edgenet.export import pt2
+
+    if pt2_is_impossible():
+        pytest.skip(NO_PT2)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    file = folder.parent / f"{folder.name}.pt2"
+    pt2.write(_classifier(seed), file, batch=None, opset=None, metadata={})
+    content = file.read_bytes()
+    file.unlink()
+    return _write(
+        folder, content, format="pt2", model="model.pt2", batch=None, name=name, seed=seed
+    )
+
+
+def pt2_is_impossible() -> bool:
+    """Tell whether this PyTorch keeps weights in ``.pt2`` files as pickles; imports torch."""
+    import torch
+
+    from edgenet.runner.pt2_file import check_version
+
+    try:
+        check_version(torch.__version__)
+    except NotPossible:
+        return True
+    return False
+
+
+def _classifier(seed: int) -> Any:
+    """Return the classifier as a module that can be exported."""
+    import torch
+
     weight, bias = (torch.from_numpy(values) for values in _weights(seed))
 
     class Classifier(torch.nn.Module):
@@ -87,20 +141,10 @@ def write_torchscript_bundle(folder: Path, *, name: str = "tiny", seed: int = 0)
             normal = (pixels.to(torch.float32) * (1 / 255) - MEAN) / STD
             return normal.flatten(1) @ self.weight + self.bias
 
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"`torch\.jit\.", category=FutureWarning)
-        warnings.filterwarnings("ignore", message=r"`torch\.jit\.", category=DeprecationWarning)
-        module = torch.jit.trace(Classifier().eval(), torch.zeros(2, *SHAPE, dtype=torch.uint8))
-        content = module.save_to_buffer()
-    return _write(
-        folder,
-        content,
-        format="torchscript",
-        model="model.pt",
-        batch=None,
-        name=name,
-        seed=seed,
-    )
+        def example(self, batch: int) -> torch.Tensor:
+            return torch.zeros(batch, *SHAPE, dtype=torch.uint8)
+
+    return Classifier().eval()
 
 
 def logits_of(images: NDArray[np.uint8], seed: int = 0) -> NDArray[np.float32]:

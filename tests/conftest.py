@@ -17,11 +17,20 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # The only reasons for which a test may be skipped in continuous integration.
 ALLOWED_SKIPS = (
     "no CUDA device here",
+    "there is a GPU here",
+    "no C compiler here",
+    "TensorRT is not installed",
+    "OpenVINO is not installed",
+    "trtexec is not installed",
+    "onnxruntime has no CUDA provider",
+    "onnxruntime has no TensorRT provider",
     "a tmpfs cannot be mounted here",
     "root may write everywhere",
     "no Python 3.6 to 3.9 here",
+    "Chromium is not installed",
     "Debian's package dataset-fashion-mnist is not installed",
     "TensorRT for RTX has no wheel for this platform",
+    "this PyTorch keeps the weights in .pt2 files as pickles",
 )
 
 _forbidden_skips: list[str] = []

@@ -5,80 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from edgenet.bench.figures import Accuracy, EndToEnd, External, Failure, Latency
+from edgenet.bench.verdict import Reason, Verdict
 
-@dataclass(frozen=True, kw_only=True)
-class Latency:
-    """Single-stream latency at one batch size. A query is bind, execute and fetch.
+__all__ = ["OWN_CLOCK", "Accuracy", "EndToEnd", "External", "Failure", "Latency", "Row"]
 
-    Attributes:
-        batch: Pictures a query.
-        n: Queries of all processes.
-        p50_us: Median over all queries of all processes; microseconds a query.
-        p90_us: Likewise, exceeded by one query in 10.
-        p99_us: Likewise, exceeded by one query in 100.
-        bind_p50_us: Median of copying the input in.
-        execute_p50_us: Median of the model alone.
-        fetch_p50_us: Median of reading the output.
-        process_p50_us: Median of each process.
-        spread: Greatest of these over least, less one.
-        images_per_s: Pictures of all queries over the time of all queries.
-        steady: Every process's warm-up ended with two blocks of queries alike.
-    """
-
-    batch: int
-    n: int
-    p50_us: float
-    p90_us: float
-    p99_us: float
-    bind_p50_us: float
-    execute_p50_us: float
-    fetch_p50_us: float
-    process_p50_us: tuple[float, ...]
-    spread: float
-    images_per_s: float
-    steady: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Accuracy:
-    """Top-1 accuracy over the evaluation set, by the session that was timed.
-
-    Attributes:
-        correct: Pictures right.
-        n: Pictures seen.
-        accuracy: ``correct / n``.
-        low: Lower end of Wilson's 95 % interval.
-        high: Upper end.
-        digest: Of the evaluation set.
-        not_finite: Pictures with a logit that is no finite number.
-    """
-
-    correct: int
-    n: int
-    accuracy: float
-    low: float
-    high: float
-    digest: str
-    not_finite: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """Why a process of the configuration did not finish.
-
-    Attributes:
-        ending: One of `edgenet.launch.outcome.Ending`.
-        code: As `edgenet.errors` names it.
-        reason: One sentence.
-        hint: What to do about it, where that is known.
-        processes: How many of the processes did not finish.
-    """
-
-    ending: str
-    code: str
-    reason: str
-    hint: str | None
-    processes: int
+OWN_CLOCK = "edgenet"
+"""What rows say that were timed by us."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +44,32 @@ class Row:
         accuracy: Over the evaluation set, or None.
         accuracy_reason: Why there is none.
         failure: Why not all processes finished, or None.
+        gpu_mib: Median of the GPU's memory that the loaded model takes at the least batch size, if
+            nothing else uses it; None where the runtime does not tell.
+        timed_by: Whose clock: ``edgenet``, or the program that timed itself; rows of two clocks are
+            never compared.
+        external: What that program says, one entry a batch size; then ``latency`` is empty.
+        process_ms: Median from the start of the process to the runner's first line: the
+            interpreter, and NumPy.
+        open_ms: Median of checking the bundle's hashes.
+        end_to_end: From encoded pictures to classes, or None.
+        end_to_end_reason: Why there is none.
+        cores: Processors that the first process was pinned to; None where it was not.
+        cores_reason: Why it was not.
+        timer_resolution_ns: Least step of the clock, median over processes.
+        bind_overhead_ns: What the loop and its clock add to this part, median over processes.
+        execute_overhead_ns: Likewise.
+        fetch_overhead_ns: Likewise.
+        baseline_pss_mib: Median of what is held with the runtime loaded but no model, pages that
+            other processes use, too, divided among them.
+        pss_mib: Likewise after queries at the least batch size.
+        energy_mj: Median of the energy of a picture at the least batch size, the idle power
+            subtracted; None where no sensor tells it.
+        energy_error_mj: Its standard uncertainty in one process.
+        power_w: Median of the mean power meanwhile.
+        idle_w: Median of the power before, with the model loaded and waiting.
+        energy_sensors: What was counted; energies of different sensors are not comparable.
+        energy_reason: Why there is no energy, or what is not in it.
     """
 
     name: str
@@ -137,11 +96,79 @@ class Row:
     accuracy: Accuracy | None
     accuracy_reason: str | None
     failure: Failure | None
+    gpu_mib: float | None = None
+    timed_by: str = OWN_CLOCK
+    external: tuple[External, ...] = ()
+    process_ms: float | None = None
+    open_ms: float | None = None
+    end_to_end: EndToEnd | None = None
+    end_to_end_reason: str | None = None
+    cores: tuple[int, ...] | None = None
+    cores_reason: str | None = None
+    timer_resolution_ns: float | None = None
+    bind_overhead_ns: float | None = None
+    execute_overhead_ns: float | None = None
+    fetch_overhead_ns: float | None = None
+    baseline_pss_mib: float | None = None
+    pss_mib: float | None = None
+    energy_mj: float | None = None
+    energy_error_mj: float | None = None
+    power_w: float | None = None
+    idle_w: float | None = None
+    energy_sensors: tuple[str, ...] = ()
+    energy_reason: str | None = None
+
+    @property
+    def timed_by_us(self) -> bool:
+        """Whether the figures are of our own clock."""
+        return self.timed_by == OWN_CLOCK
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Whether all figures of time are to be believed; None where there are none of ours."""
+        if not self.latency:
+            return None
+        reasons = [
+            Reason(code=reason.code, detail=f"batch {latency.batch}: {reason.detail}")
+            for latency in self.latency
+            for reason in latency.verdict.reasons
+        ]
+        if self.end_to_end:
+            reasons += [
+                Reason(code=reason.code, detail=f"end to end: {reason.detail}")
+                for reason in self.end_to_end.verdict.reasons
+            ]
+        if self.failure:
+            started = self.processes + self.failure.processes
+            detail = f"{self.failure.processes} of {started} processes did not finish"
+            reasons.append(Reason(code="failed-process", detail=detail))
+        return Verdict(reasons=tuple(reasons))
+
+    @property
+    def offline(self) -> Latency | None:
+        """The batch size of the greatest throughput; None where there is but one."""
+        if len(self.latency) < 2:
+            return None
+        return max(self.latency, key=lambda latency: latency.images_per_s)
 
     def at(self, batch: int) -> Latency | None:
         """Return the latency at a batch size, or None."""
         return next((latency for latency in self.latency if latency.batch == batch), None)
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values by field name."""
-        return asdict(self)
+        """Return plain JSON values by field name, the verdict and the offline throughput."""
+        offline, verdict = self.offline, self.verdict
+        best = offline and {"batch": offline.batch, "images_per_s": offline.images_per_s}
+        return {
+            **asdict(self),
+            "latency": [latency.to_json() for latency in self.latency],
+            "end_to_end": self.end_to_end and self.end_to_end.to_json(),
+            "offline": best,
+            "verdict": verdict and verdict.to_json(),
+            "verdict_reason": None if verdict else self._why_not_judged(),
+        }
+
+    def _why_not_judged(self) -> str:
+        if self.external:
+            return f"{self.timed_by} times itself, and nobody watched the machine meanwhile"
+        return "nothing was timed"

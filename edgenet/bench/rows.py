@@ -1,24 +1,21 @@
-"""From the raw samples of all processes of a configuration to one row of figures.
-
-Nothing is trimmed and nothing is rounded: quantiles are over every query of every process, and
-the medians of the single processes stand beside them to show how far processes differ.
-"""
+"""From what the processes of a configuration said to one row of figures."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
-
-from edgenet.bench.answer import Answer, Measured, read_answer
+from edgenet.bench.accuracy import accuracy_of
+from edgenet.bench.answer import Answer, Measured, read_answer, read_whole
+from edgenet.bench.energy import median_energy
+from edgenet.bench.external import ExternalAnswer, externals, read_external
+from edgenet.bench.figures import Accuracy, Failure
 from edgenet.bench.plan import Configuration
-from edgenet.bench.row import Accuracy, Failure, Latency, Row
+from edgenet.bench.row import Row
+from edgenet.bench.timings import end_to_end, latencies
 from edgenet.launch.outcome import Outcome
-from edgenet.statistics import quantile, wilson_interval
-
-_NS_PER_US = 1e3
-_NS_PER_S = 1e9
 
 
 def row_of(
@@ -26,8 +23,8 @@ def row_of(
     measured: Sequence[Measured],
     *,
     threads: int,
-    device: str,
     accuracy_reason: str | None = None,
+    evaluation_set: Path | None = None,
 ) -> Row:
     """Summarise the processes of one configuration.
 
@@ -35,29 +32,28 @@ def row_of(
         configuration: What was measured.
         measured: Its processes so far, finished or not.
         threads: CPU threads.
-        device: What it ran on.
         accuracy_reason: Why no accuracy was asked for, or None.
+        evaluation_set: Whose labels the answers are compared with; None leaves out what takes the
+            single answers.
     """
-    manifest = configuration.bundle.manifest
-    read = [read_answer(one) for one in measured]
-    answers = [one for one in read if isinstance(one, Answer)]
-    accuracy = _accuracy(answers)
-    return Row(
-        name=configuration.name,
-        bundle=str(configuration.bundle.path),
-        model=manifest.name,
-        format=manifest.format,
-        precision=manifest.precision,
-        runtime=configuration.runtime,
-        versions=answers[0].versions if answers else {},
-        options=answers[0].options if answers else {},
-        threads=threads,
-        device=device,
-        model_sha256=manifest.files[manifest.model].sha256,
-        size_bytes=configuration.bundle.model_bytes,
+    if configuration.times_itself:
+        return _external_row(configuration, measured, threads)
+    read = [_read(one, configuration, evaluation_set) for one in measured]
+    found = [one for one in read if not isinstance(one, Outcome)]
+    row = _empty_row(configuration, [one for one in read if isinstance(one, Outcome)], threads)
+    if not found:
+        return replace(row, accuracy_reason=accuracy_reason)
+    answers = [answer for answer, _ in found]
+    accuracy = next((accuracy for _, accuracy in found if accuracy is not None), None)
+    pictures = end_to_end(answers)
+    energy = median_energy([answer.energy for answer in answers])
+    return replace(
+        row,
+        versions=answers[0].versions,
+        options=answers[0].options,
         processes=len(answers),
-        latency=_latencies(answers),
-        skipped=answers[0].skipped if answers else (),
+        latency=latencies(answers),
+        skipped=answers[0].skipped,
         import_ms=_median(answer.import_ms for answer in answers),
         load_ms=_median(answer.load_ms for answer in answers),
         first_inference_ms=_median(answer.first_inference_ms for answer in answers),
@@ -66,55 +62,95 @@ def row_of(
         peak_mib=_median(answer.peak_mib for answer in answers),
         accuracy=accuracy,
         accuracy_reason=None if accuracy else accuracy_reason,
-        failure=_failure([one for one in read if isinstance(one, Outcome)]),
+        gpu_mib=_median(answer.gpu_mib for answer in answers),
+        process_ms=_median(answer.process_ms for answer in answers),
+        open_ms=_median(answer.open_ms for answer in answers),
+        end_to_end=pictures,
+        end_to_end_reason=None if pictures else answers[0].end_to_end_reason,
+        cores=answers[0].cores,
+        cores_reason=answers[0].cores_reason,
+        timer_resolution_ns=_median(answer.resolution_ns for answer in answers),
+        bind_overhead_ns=_overhead(answers, 0),
+        execute_overhead_ns=_overhead(answers, 1),
+        fetch_overhead_ns=_overhead(answers, 2),
+        baseline_pss_mib=_median(answer.baseline_pss_mib for answer in answers),
+        pss_mib=_median(answer.pss_mib for answer in answers),
+        energy_mj=energy.energy_mj,
+        energy_error_mj=energy.error_mj,
+        power_w=energy.power_w,
+        idle_w=energy.idle_w,
+        energy_sensors=energy.sensors,
+        energy_reason=energy.reason,
     )
 
 
-def _latencies(answers: Sequence[Answer]) -> tuple[Latency, ...]:
-    batches = sorted({batch for answer in answers for batch in answer.samples})
-    return tuple(
-        _latency(batch, [answer for answer in answers if batch in answer.samples])
-        for batch in batches
+def _read(
+    measured: Measured, configuration: Configuration, evaluation_set: Path | None
+) -> tuple[Answer, Accuracy | None] | Outcome:
+    """Read the figures of a process and its accuracy, if it has one, or why there are none."""
+    answer = read_answer(measured)
+    if isinstance(answer, Outcome) or answer.accuracy is None:
+        return answer if isinstance(answer, Outcome) else (answer, None)
+    event = answer.accuracy
+    accuracy = read_whole(
+        measured,
+        lambda folder, _: accuracy_of(event, configuration.bundle, folder, evaluation_set),
+    )
+    return accuracy if isinstance(accuracy, Outcome) else (answer, accuracy)
+
+
+def _external_row(configuration: Configuration, measured: Sequence[Measured], threads: int) -> Row:
+    """Summarise the processes of a program that times itself."""
+    read = [read_external(one) for one in measured]
+    answers = [one for one in read if isinstance(one, ExternalAnswer)]
+    row = _empty_row(configuration, [one for one in read if isinstance(one, Outcome)], threads)
+    timed_by = configuration.runtime
+    row = replace(
+        row,
+        timed_by=timed_by,
+        accuracy_reason=f"{timed_by} gives no answers",
+        energy_reason=f"{timed_by} is not metered",
+    )
+    if not answers:
+        return row
+    return replace(
+        row,
+        versions=answers[0].versions,
+        options=answers[0].options,
+        processes=len(answers),
+        skipped=answers[0].skipped,
+        external=externals(answers),
     )
 
 
-def _latency(batch: int, answers: Sequence[Answer]) -> Latency:
-    """Pool the samples int64 [n, 3] of every process at one batch size."""
-    samples = [answer.samples[batch] for answer in answers]
-    parts = np.concatenate(samples)
-    queries = parts.sum(axis=1)
-    medians = tuple(quantile(one.sum(axis=1), 0.5) / _NS_PER_US for one in samples)
-    bind, execute, fetch = (quantile(parts[:, part], 0.5) / _NS_PER_US for part in range(3))
-    return Latency(
-        batch=batch,
-        n=len(queries),
-        p50_us=quantile(queries, 0.5) / _NS_PER_US,
-        p90_us=quantile(queries, 0.9) / _NS_PER_US,
-        p99_us=quantile(queries, 0.99) / _NS_PER_US,
-        bind_p50_us=bind,
-        execute_p50_us=execute,
-        fetch_p50_us=fetch,
-        process_p50_us=medians,
-        spread=max(medians) / min(medians) - 1,
-        images_per_s=batch * len(queries) / (int(queries.sum()) / _NS_PER_S),
-        steady=all(answer.steady[batch] for answer in answers),
-    )
-
-
-def _accuracy(answers: Sequence[Answer]) -> Accuracy | None:
-    event = next((answer.accuracy for answer in answers if answer.accuracy is not None), None)
-    if event is None:
-        return None
-    correct, n = event["correct"], event["n"]
-    low, high = wilson_interval(correct, n)
-    return Accuracy(
-        correct=correct,
-        n=n,
-        accuracy=correct / n,
-        low=low,
-        high=high,
-        digest=event["digest"],
-        not_finite=event["not_finite"],
+def _empty_row(configuration: Configuration, failed: Sequence[Outcome], threads: int) -> Row:
+    """Return what is known of a configuration without any figure of it."""
+    manifest = configuration.bundle.manifest
+    return Row(
+        name=configuration.name,
+        bundle=str(configuration.bundle.path),
+        model=manifest.name,
+        format=manifest.format,
+        precision=manifest.precision,
+        runtime=configuration.runtime,
+        versions={},
+        options={},
+        threads=threads,
+        device=configuration.device,
+        model_sha256=manifest.files[manifest.model].sha256,
+        size_bytes=configuration.bundle.model_bytes,
+        processes=0,
+        latency=(),
+        skipped=(),
+        import_ms=None,
+        load_ms=None,
+        first_inference_ms=None,
+        process_to_first_ms=None,
+        baseline_mib=None,
+        peak_mib=None,
+        accuracy=None,
+        accuracy_reason=None,
+        failure=_failure(failed),
     )
 
 
@@ -130,6 +166,10 @@ def _failure(failed: Sequence[Outcome]) -> Failure | None:
         hint=first.hint,
         processes=len(failed),
     )
+
+
+def _overhead(answers: Sequence[Answer], part: int) -> float | None:
+    return _median(answer.overhead_ns and answer.overhead_ns[part] for answer in answers)
 
 
 def _median(figures: Iterable[float | None]) -> float | None:

@@ -12,10 +12,13 @@ import typer
 
 from edgenet import __version__
 from edgenet.cli import (
+    comparing,
     deployment,
     distilling,
+    machine,
     measurement,
     quantizing,
+    reporting,
     slimming,
     training,
     understanding,
@@ -50,8 +53,11 @@ for group in (
     slimming,
     deployment,
     measurement,
+    comparing,
+    reporting,
     using,
     understanding,
+    machine,
 ):
     for verb, function in group.VERBS.items():
         app.command(verb, rich_help_panel=group.PANEL, no_args_is_help=False)(function)

@@ -20,7 +20,12 @@ def export(
     ],
     formats: Annotated[
         str,
-        typer.Option("--format", metavar="NAMES", help="onnx, torchscript, or both with a comma."),
+        typer.Option(
+            "--format",
+            metavar="NAMES",
+            help="onnx, torchscript, pt2 with commas; or engine (TensorRT); or rtx.",
+            autocompletion=options.format_names,
+        ),
     ] = "onnx",
     precision: Annotated[
         str | None,
@@ -33,17 +38,24 @@ def export(
         bool, typer.Option("--half", help="Write FP16, and keep it if it passes the gate.")
     ] = False,
     batch: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="The only batch the file takes.", show_default="any"),
+        str | None,
+        typer.Option(
+            metavar="N|dynamic", help="The only batch the file takes.", show_default="dynamic: any"
+        ),
     ] = None,
     opset: Annotated[
         int | None,
-        typer.Option(metavar="N", help="ONNX operator set.", show_default="the format's"),
+        typer.Option(
+            metavar="N", help="ONNX operator set.", show_default="18, or the target's highest"
+        ),
     ] = None,
-    target: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The machine to export for.", show_default="any"),
-    ] = None,
+    exporter: Annotated[
+        str, typer.Option(metavar="NAME", help="Of ONNX: auto, dynamo or torchscript.")
+    ] = "auto",
+    target: options.Target = None,
+    plan_only: Annotated[
+        bool, typer.Option("--plan-only", help="For an engine: what builds it on its target.")
+    ] = False,
     data: Annotated[
         str | None,
         typer.Option(
@@ -94,9 +106,11 @@ def export(
             precision=precision,
             int8=int8,
             half=half,
-            batch=batch,
+            batch=options.batch_size(batch),
             opset=opset,
+            exporter=exporter,
             target=target,
+            plan_only=plan_only,
             data=data,
             verify=verify,
             max_drop=max_drop,
@@ -216,6 +230,24 @@ def verify(
             show_default=False,
         ),
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Compare the file with the weights that it was exported from.",
+            show_default="those of its run",
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target",
+            metavar="NAME",
+            help="A machine of `edgenet targets`, whose rules the file is linted with.",
+            show_default="the one that it was exported for",
+            autocompletion=options.target_names,
+        ),
+    ] = None,
     threads: options.Threads = 1,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -225,7 +257,9 @@ def verify(
     from edgenet.workflows import verify as verify_bundle
 
     with Output(json_mode=json, quiet=quiet) as out:
-        arguments = VerifyArguments(bundle=bundle, data=data, threads=threads)
+        arguments = VerifyArguments(
+            bundle=bundle, data=data, checkpoint=checkpoint, target=target, threads=threads
+        )
         result = verify_bundle(arguments, progress=out.progress)
         ran = EXIT_DONE if result.verification.was_run else EXIT_NOT_POSSIBLE
         code = ran if result.passed else EXIT_CHECK_FAILED

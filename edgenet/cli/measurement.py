@@ -7,9 +7,15 @@ from typing import Annotated
 
 import typer
 
-from edgenet.cli import bundle_views, options, views
+from edgenet.cli import comparing, comparing_views, options, views
 from edgenet.cli.console import Output
-from edgenet.errors import EXIT_DONE, EXIT_FAILED
+from edgenet.errors import (
+    EXIT_CORRUPT_FILE,
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_INVALID_MEASUREMENT,
+    EXIT_NOT_POSSIBLE,
+)
 
 PANEL = "Measure"
 
@@ -25,15 +31,28 @@ def bench(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Only this runtime; may be given more than once.",
+            help="Only this runtime, trtexec, or all that are here; may be given more than once.",
             show_default="the first that takes the bundle",
         ),
     ] = None,
     threads: options.Threads = 1,
-    device: Annotated[str, typer.Option(metavar="NAME", help="cpu.")] = "cpu",
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="cpu, cuda or cuda:N; never replaced by another.",
+            show_default="cpu wherever the runtime can",
+        ),
+    ] = None,
+    allow_cpu_fallback: Annotated[
+        bool,
+        typer.Option(
+            "--allow-cpu-fallback", help="With cuda: run on the CPU what the GPU does not take."
+        ),
+    ] = False,
     batch: Annotated[
         str, typer.Option(metavar="N,...", help="Pictures a query; the least is single-stream.")
-    ] = "1,64",
+    ] = "1,8,32,64",
     duration: Annotated[
         float, typer.Option(metavar="SECONDS", help="Measured at least, in each process.")
     ] = 2.0,
@@ -67,11 +86,21 @@ def bench(
     exist_ok: Annotated[
         bool, typer.Option("--exist-ok", help="Write into a folder of that name.")
     ] = False,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Write report.html, report.md and a CSV.")
+    ] = True,
+    baseline: comparing.Baseline = None,
+    fail_above: comparing.FailAbove = None,
+    allow_invalid: comparing.AllowInvalid = False,
+    across_machines: comparing.AcrossMachines = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> int:
-    """Measure latency, throughput, memory, load time and accuracy of bundles on this machine."""
-    from edgenet.workflows import BenchArguments
+    """Measure latency, throughput, memory, load time and accuracy of bundles on this machine.
+
+    Exit code 4: it was measured, and the machine was too busy for the figures to be believed.
+    """
+    from edgenet.workflows import Baseline, BenchArguments
     from edgenet.workflows import bench as bench_sources
 
     with Output(json_mode=json, quiet=quiet) as out:
@@ -80,6 +109,7 @@ def bench(
             runtimes=tuple(runtime or ()),
             threads=threads,
             device=device,
+            allow_cpu_fallback=allow_cpu_fallback,
             batches=tuple(options.whole_numbers("batch", batch)),
             duration_s=duration,
             warmup_s=warmup,
@@ -90,10 +120,22 @@ def bench(
             project=project,
             name=name,
             exist_ok=exist_ok,
+            report=report,
+        )
+        against = Baseline(
+            source=baseline,
+            fail_above=fail_above,
+            allow_invalid=allow_invalid,
+            across_machines=across_machines,
         )
         result = bench_sources(arguments, progress=out.progress)
-        code = EXIT_FAILED if any(row.failure for row in result.rows) else EXIT_DONE
-        return out.result(result, bundle_views.bench, code)
+        code = EXIT_INVALID_MEASUREMENT if result.invalid and not allow_invalid else EXIT_DONE
+        code = EXIT_FAILED if any(row.failure for row in result.rows) else code
+        code = EXIT_NOT_POSSIBLE if result.not_possible else code
+        code = EXIT_CORRUPT_FILE if result.corrupt else code
+        compared = against.compare(result)
+        code = code or comparing.exit_code(compared.decision)
+        return out.result(compared, comparing_views.baselined, code)
 
 
 def evaluate(

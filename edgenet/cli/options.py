@@ -9,8 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from edgenet import models
+from edgenet import models, targets
 from edgenet.errors import UsageError
+from edgenet.export import ENGINES
+from edgenet.export import TABLE as FORMATS
 from edgenet.models import OptionValue
 
 _TYPED = {
@@ -24,9 +26,21 @@ _TYPED = {
 }
 """Options by the name of their value, where the two differ."""
 
+DYNAMIC = "dynamic"
+
 
 def _model_names() -> list[str]:
     return list(models.names())
+
+
+def target_names() -> list[str]:
+    """Return what completes the name of a target."""
+    return list(targets.TABLE)
+
+
+def format_names() -> list[str]:
+    """Return what completes the name of a format."""
+    return [*FORMATS, *ENGINES]
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -65,6 +79,16 @@ ModelOption = Annotated[
         metavar="KEY=VALUE",
         help="Change an option of the model; may be given more than once.",
         show_default=False,
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        metavar="NAME",
+        help="A machine of `edgenet targets`.",
+        show_default="any",
+        autocompletion=target_names,
     ),
 ]
 Project = Annotated[Path, typer.Option("--project", metavar="DIR", help="Folder of all runs.")]
@@ -173,6 +197,20 @@ def whole_numbers(option: str, text: str) -> list[int]:
         return [int(item) for item in names(text)]
     except ValueError:
         raise UsageError(f"--{option} takes whole numbers with commas, not {text!r}") from None
+
+
+def batch_size(text: str | None) -> int | None:
+    """Read the only batch that a file is to take; ``dynamic``, which is any, gives None.
+
+    Raises:
+        UsageError: It is neither that nor a whole number.
+    """
+    if text is None or text == DYNAMIC:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise UsageError(f"--batch takes a whole number or {DYNAMIC}, not {text!r}") from None
 
 
 def image_size(text: str | None) -> tuple[int, int] | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from edgenet.cli.console import Output, Result
+from edgenet.report import format as written
 
 if TYPE_CHECKING:
     from edgenet.workflows import EvaluateResult, PredictResult, TrainGroupResult
@@ -15,6 +16,11 @@ if TYPE_CHECKING:
 
 RowT = TypeVar("RowT", bound=Result)
 _WIDEST_CONFUSION = 20
+
+accuracy_text = written.accuracy_text
+bytes_text = written.bytes_text
+percent = written.percent
+whole = written.whole
 
 
 @dataclass(frozen=True)
@@ -27,25 +33,6 @@ class Listing(Generic[RowT]):
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
         return {self.name: [row.to_json() for row in self.rows]}
-
-
-def percent(share: float | None, digits: int = 2) -> str | None:
-    """Return a share as per cent; None stays None."""
-    return None if share is None else f"{100 * share:.{digits}f} %"
-
-
-def bytes_text(count: int | None) -> str | None:
-    """Return a length in kB or MB (powers of 1,000), with the unit; None stays None."""
-    if count is None:
-        return None
-    if count < 1000:
-        return f"{count} B"
-    return f"{count / 1e3:.1f} kB" if count < 1e6 else f"{count / 1e6:.2f} MB"
-
-
-def whole(count: int | None) -> str | None:
-    """Return a whole number with separators; None stays None."""
-    return None if count is None else f"{count:,}"
 
 
 def training(out: Output, result: TrainResult) -> None:
@@ -201,12 +188,6 @@ def checks(out: Output, found: Sequence[Mapping[str, Any]], title: str | None = 
     """Show the rows of a verification."""
     rows = [(check["name"], check["status"], check["detail"]) for check in found]
     out.table(("check", "status", "detail"), rows, title=title)
-
-
-def accuracy_text(accuracy: float, interval: tuple[float, float], correct: int, n: int) -> str:
-    """Return an accuracy with its counts and its 95 % interval."""
-    low, high = (percent(end) for end in interval)
-    return f"{percent(accuracy)} ({correct:,} of {n:,}; 95 % interval {low} to {high})"
 
 
 def left_out(out: Output, skipped: Sequence[tuple[str, str]]) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import edgenet
 from edgenet.errors import EdgenetError
+from edgenet.launch.memory import MemoryWatch
 from edgenet.launch.outcome import Ending, Event, Outcome, signal_name
 from edgenet.runner.fields import FieldError, parse_json
 from edgenet.runner.job import Job
@@ -52,6 +53,7 @@ def run_job(
     interpreter: str | Path = sys.executable,
     on_event: Callable[[Event], None] | None = None,
     time_limit_s: float = DEFAULT_TIME_LIMIT_S,
+    memory_limit_bytes: int | None = None,
 ) -> Outcome:
     """Run a job and wait for its end.
 
@@ -62,6 +64,8 @@ def run_job(
             starts from our own folder, a bare name is looked for on PATH.
         on_event: Called with every event as it comes.
         time_limit_s: After this the process is killed.
+        memory_limit_bytes: With more than this resident it is killed; None takes four fifths of
+            what the machine has left.
 
     Returns:
         What became of it, with every event that came.
@@ -78,6 +82,7 @@ def run_job(
             environment=_environment(os.environ, job.threads, import_path),
             on_event=on_event,
             time_limit_s=time_limit_s,
+            memory_limit_bytes=memory_limit_bytes,
         )
 
 
@@ -88,6 +93,7 @@ def run_command(
     environment: Mapping[str, str],
     on_event: Callable[[Event], None] | None = None,
     time_limit_s: float = DEFAULT_TIME_LIMIT_S,
+    memory_limit_bytes: int | None = None,
 ) -> Outcome:
     """Run a command that answers with the runner's JSON lines, and wait for its end.
 
@@ -114,7 +120,8 @@ def run_command(
     answer = _Answer(on_event)
     with process:
         try:
-            fault = _follow(process, answer, started + int(time_limit_s * 1e9))
+            watch = MemoryWatch(process.pid, memory_limit_bytes)
+            fault = _follow(process, answer, started + int(time_limit_s * 1e9), watch)
         finally:  # also on Ctrl-C, and when the callback raises
             _end(process)
     if fault is Ending.TIMEOUT:
@@ -173,7 +180,9 @@ class _Answer:
         return True
 
 
-def _follow(process: subprocess.Popen[bytes], answer: _Answer, deadline_ns: int) -> Ending | None:
+def _follow(
+    process: subprocess.Popen[bytes], answer: _Answer, deadline_ns: int, watch: MemoryWatch
+) -> Ending | None:
     """Read what a process says until it ends; return what it did wrong, if anything.
 
     Once the last event is there, the process has a few seconds to end.
@@ -186,6 +195,9 @@ def _follow(process: subprocess.Popen[bytes], answer: _Answer, deadline_ns: int)
         while selector.get_map():
             if now_ns() >= deadline_ns:
                 return None if answer.last else Ending.TIMEOUT
+            answer.fault = watch.excess()
+            if answer.fault is not None:
+                return Ending.MEMORY
             for key, _ in selector.select(timeout=_POLL_S):
                 data = os.read(key.fd, _READ_BYTES)
                 if not data:

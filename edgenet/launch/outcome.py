@@ -18,6 +18,7 @@ class Ending(Enum):
     ERROR = "error"
     CRASH = "crash"
     TIMEOUT = "timeout"
+    MEMORY = "memory"
     GARBAGE = "garbage"
     NOT_STARTED = "not-started"
 

@@ -13,6 +13,10 @@ from typing import Any, Dict, List, Optional
 
 import numpy as np
 
+from edgenet.runner.container import limits, quota_throttled
+from edgenet.runner.jetson import gpu_clock_khz, read_board
+from edgenet.runner.nvidia_libraries import cards, driver_version
+from edgenet.runner.throttling import read_throttling
 from edgenet.runner.timing import now_ns
 
 _ROOT = Path("/")
@@ -20,7 +24,20 @@ _ISA_FLAG = re.compile(
     r"(sse|ssse|pni|avx|fma|f16c|amx|bmi|popcnt|neon|vfp|asimd|sve|i8mm|bf16|atomics|hypervisor).*"
 )
 _TICKS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest")
-_NO_LIMIT = 1 << 60  # control groups of the first version say "none" as a huge number
+_ARM_CORES = {
+    ("0x41", "0xd03"): "ARM Cortex-A53",
+    ("0x41", "0xd05"): "ARM Cortex-A55",
+    ("0x41", "0xd07"): "ARM Cortex-A57",
+    ("0x41", "0xd08"): "ARM Cortex-A72",
+    ("0x41", "0xd0b"): "ARM Cortex-A76",
+    ("0x41", "0xd0c"): "ARM Neoverse-N1",
+    ("0x41", "0xd40"): "ARM Neoverse-V1",
+    ("0x41", "0xd42"): "ARM Cortex-A78AE",
+    ("0x41", "0xd83"): "ARM Neoverse-V3AE",
+    ("0x4e", "0x003"): "NVIDIA Denver 2",
+    ("0x4e", "0x004"): "NVIDIA Carmel",
+}
+"""By implementer and part, where ``/proc/cpuinfo`` has no name: Linux, arm64's ``cputype.h``."""
 
 
 def describe(root: Path = _ROOT) -> Dict[str, Any]:
@@ -33,12 +50,16 @@ def describe(root: Path = _ROOT) -> Dict[str, Any]:
         "cpu": _cpu(root),
         "memory_bytes": _meminfo(root).get("MemTotal"),
         "swap_bytes": _meminfo(root).get("SwapTotal"),
-        "limits": _limits(root),
+        "limits": limits(root),
         "numa_nodes": len(list((root / "sys/devices/system/node").glob("node[0-9]*"))) or None,
         "system": platform.system(),
+        "distribution": _distribution(root),
         "kernel": platform.release(),
         "machine": platform.machine(),
         "board": _line(root / "proc/device-tree/model"),
+        "jetson": _jetson(root),
+        "gpu_driver": driver_version(root),
+        "gpus": cards(root),
         "libc": _libc(),
         "python": platform.python_version(),
         "python_implementation": platform.python_implementation(),
@@ -68,10 +89,25 @@ def snapshot(root: Path = _ROOT) -> Dict[str, Any]:
         "swapped_out_pages": pages.get("pswpout"),
         "memory_available_bytes": _meminfo(root).get("MemAvailable"),
         "frequencies_khz": _frequencies(root),
+        "gpu_frequency_khz": gpu_clock_khz(root),
         "temperatures_c": _temperatures(root),
-        "quota_throttled": _quota_throttled(root),
-        "own": _own_usage(),
+        "quota_throttled": quota_throttled(root),
+        "throttling": read_throttling(root),
+        "own": _own_usage(root),
     }
+
+
+def available_bytes(root: Path = _ROOT) -> Optional[int]:
+    """Return the memory that is left for a new process, the container's limit included, or None."""
+    left = _meminfo(root).get("MemAvailable")
+    limit = limits(root)["memory_bytes"]
+    found = [int(value) for value in (left, limit) if value is not None]
+    return min(found) if found else None
+
+
+def _jetson(root: Path) -> Optional[Dict[str, Any]]:
+    board = read_board(root)
+    return None if board is None else board.to_json()
 
 
 def _cpu(root: Path) -> Dict[str, Any]:
@@ -79,7 +115,7 @@ def _cpu(root: Path) -> Dict[str, Any]:
     frequency = root / "sys/devices/system/cpu/cpu0/cpufreq"
     flags = (info.get("flags") or info.get("Features") or "").split()
     return {
-        "model": info.get("model name") or info.get("Hardware") or info.get("CPU part"),
+        "model": _cpu_model(info),
         "isa": sorted({flag for flag in flags if _ISA_FLAG.match(flag)}),
         "logical_cores": os.cpu_count(),
         "physical_cores": _physical_cores(root),
@@ -87,8 +123,30 @@ def _cpu(root: Path) -> Dict[str, Any]:
         "governor": _line(frequency / "scaling_governor"),
         "lowest_khz": _integer(frequency / "cpuinfo_min_freq"),
         "highest_khz": _integer(frequency / "cpuinfo_max_freq"),
-        "boost": _line(root / "sys/devices/system/cpu/cpufreq/boost"),
+        "driver": _line(frequency / "scaling_driver"),
+        "boost": _boost(root),
+        "smt": _line(root / "sys/devices/system/cpu/smt/control"),
     }
+
+
+def _cpu_model(info: Dict[str, str]) -> Optional[str]:
+    part = (info.get("CPU implementer", ""), info.get("CPU part", ""))
+    named = info.get("model name") or _ARM_CORES.get(part) or info.get("Hardware")
+    return named or " ".join(part).strip() or None
+
+
+def _boost(root: Path) -> Optional[str]:
+    """Return ``1`` where a core may go above its base clock, and ``0`` where not."""
+    cpus = root / "sys/devices/system/cpu"
+    denied = _line(cpus / "intel_pstate/no_turbo")
+    if denied in ("0", "1"):
+        return "0" if denied == "1" else "1"
+    return _line(cpus / "cpufreq/boost")
+
+
+def _distribution(root: Path) -> Optional[str]:
+    found = re.search(r'^PRETTY_NAME="?([^"\n]+)"?$', _text(root / "etc/os-release"), re.MULTILINE)
+    return found.group(1) if found else None
 
 
 def _cpuinfo(root: Path) -> Dict[str, str]:
@@ -113,25 +171,6 @@ def _affinity() -> Optional[List[int]]:
     return sorted(os.sched_getaffinity(0))
 
 
-def _limits(root: Path) -> Dict[str, Optional[float]]:
-    """Return what the control group allows: cores (fractions too) and bytes; None without limit."""
-    groups = root / "sys/fs/cgroup"
-    cores: Optional[float] = None
-    quota = (_line(groups / "cpu.max") or "").split()
-    if len(quota) == 2 and quota[0].isdigit():
-        cores = int(quota[0]) / int(quota[1])
-    else:
-        microseconds = _integer(groups / "cpu/cpu.cfs_quota_us")
-        period = _integer(groups / "cpu/cpu.cfs_period_us")
-        if microseconds and period and microseconds > 0:
-            cores = microseconds / period
-    memory = _integer(groups / "memory.max")
-    if memory is None:
-        memory = _integer(groups / "memory/memory.limit_in_bytes")
-    unlimited = memory is None or memory > _NO_LIMIT
-    return {"cores": cores, "memory_bytes": None if unlimited else memory}
-
-
 def _stat(root: Path) -> Dict[str, Any]:
     ticks = None
     counts: Dict[str, int] = {}
@@ -146,13 +185,6 @@ def _stat(root: Path) -> Dict[str, Any]:
         "context_switches": counts.get("ctxt"),
         "running_tasks": counts.get("procs_running"),
     }
-
-
-def _quota_throttled(root: Path) -> Dict[str, int]:
-    """Return how often, and for how long, the control group held its processes back."""
-    groups = root / "sys/fs/cgroup"
-    names = ("nr_throttled", "throttled_usec", "throttled_time")
-    return _pairs(groups / "cpu.stat", names) or _pairs(groups / "cpu/cpu.stat", names)
 
 
 def _load_average(root: Path) -> Optional[List[float]]:
@@ -190,7 +222,7 @@ def _temperatures(root: Path) -> Optional[Dict[str, float]]:
     return zones or None
 
 
-def _own_usage() -> Optional[Dict[str, Any]]:
+def _own_usage(root: Path) -> Optional[Dict[str, Any]]:
     try:
         import resource
     except ImportError:  # Windows has none
@@ -202,7 +234,19 @@ def _own_usage() -> Optional[Dict[str, Any]]:
         "voluntary_switches": usage.ru_nvcsw,
         "involuntary_switches": usage.ru_nivcsw,
         "major_faults": usage.ru_majflt,
+        "waited_s": _waited_s(root),
     }
+
+
+def _waited_s(root: Path) -> Optional[float]:
+    """Return how long the main thread has been ready to run without a processor, or None.
+
+    Source:
+        Documentation/scheduler/sched-stats.rst of the Linux kernel: the second of three numbers,
+        nanoseconds.
+    """
+    words = _text(root / "proc/self/schedstat").split()
+    return int(words[1]) / 1e9 if len(words) == 3 and words[1].isdigit() else None
 
 
 def _libc() -> Optional[str]:

@@ -1,18 +1,20 @@
 """One job from start to end: load, first inference, latency, accuracy; each an event."""
 
+import array
 import contextlib
 import os
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional
+from typing import Any, Dict, NamedTuple, Optional
 
 import numpy as np
 
 import edgenet
 from edgenet.errors import NotPossible, UsageError
 from edgenet.files import write_atomically
-from edgenet.runner import host
+from edgenet.runner import end_to_end, host
+from edgenet.runner.affinity import pin
 from edgenet.runner.bundle import Bundle, open_bundle
-from edgenet.runner.inference import Inference
+from edgenet.runner.inference import Inference, batches_of
 from edgenet.runner.inputs import (
     EvaluationSet,
     check_pictures,
@@ -20,58 +22,21 @@ from edgenet.runner.inputs import (
     open_evaluation_set,
     timed_batches,
 )
+from edgenet.runner.jetson import is_jetson
 from edgenet.runner.job import RESULT_SCHEMA, Job, Scenario
-from edgenet.runner.memory import read_memory
+from edgenet.runner.journal import Emit, Journal
+from edgenet.runner.memory import CardMemory
 from edgenet.runner.runtimes import load_runtime
-from edgenet.runner.timing import Query, clock_quality, now_ns, quiet, run_queries, warm_up
+from edgenet.runner.timing import (
+    CUDA_EVENT,
+    Query,
+    clock_quality,
+    quiet,
+    run_queries,
+    warm_up,
+)
 
 _SETTLING_QUERIES = 16
-
-Emit = Callable[[Dict[str, Any]], None]
-
-
-class Journal:
-    """Writes events and keeps apart what the stages cost and what writing about them costs.
-
-    Args:
-        emit: Takes one event, a dictionary of plain JSON values.
-        launched_ns: When the launcher started this process, by the same clock, or None.
-    """
-
-    def __init__(self, emit: Emit, launched_ns: Optional[int]) -> None:
-        self._emit = emit
-        self._launched_ns = launched_ns
-        self._observing_ns = 0
-
-    def since_launch_ms(self) -> Optional[float]:
-        """Return how long ago the launcher started this process, or None."""
-        return None if self._launched_ns is None else (now_ns() - self._launched_ns) / 1e6
-
-    def observing_ms(self) -> float:
-        """Return how much of that went into reading memory and writing events."""
-        return self._observing_ns / 1e6
-
-    def memory(self) -> Dict[str, Any]:
-        """Read this process's memory."""
-        before = now_ns()
-        memory = dict(read_memory()._asdict())
-        self._observing_ns += now_ns() - before
-        return memory
-
-    def note(self, event: str, **fields: Any) -> None:
-        """Write an event."""
-        before = now_ns()
-        self._emit(dict({"event": event}, **fields))
-        self._observing_ns += now_ns() - before
-
-    @contextlib.contextmanager
-    def stage(self, event: str) -> Iterator[Dict[str, Any]]:
-        """Time the block and write its event with the fields the block put into the dictionary."""
-        fields: Dict[str, Any] = {}
-        started = now_ns()
-        yield fields
-        ended = now_ns()
-        self.note(event, ms=(ended - started) / 1e6, memory=self.memory(), **fields)
 
 
 def run_job(job: Job, emit: Emit) -> None:
@@ -90,6 +55,10 @@ def run_job(job: Job, emit: Emit) -> None:
         since_launch_ms=since_launch_ms,
         memory=journal.memory(),
     )
+    if job.pin:
+        with journal.observing():
+            pinning = pin(job.threads)
+        journal.note("pinned", **pinning._asdict())
     if not job.output.is_dir():
         raise UsageError("the job's output {} is not a folder".format(job.output))
     runtime = _import_runtime(job, journal)
@@ -102,9 +71,11 @@ def run_job(job: Job, emit: Emit) -> None:
     _check_format(bundle, runtime, job.runtime)
     evaluation_set, images = _open_inputs(job, bundle, journal)
     first = first_batch(images, bundle.manifest.fixed_batch or 1)
+    with journal.observing():
+        card = CardMemory(job.device)
     with journal.stage("loaded") as fields:
-        session = runtime.open_session(bundle, job.threads, job.device)
-        fields.update(options=session.options)
+        session = runtime.open_session(bundle, job.threads, job.device, **job.session_options)
+        fields.update(options=session.options, **_gpu_memory(session, card))
     try:
         with journal.stage("first-inference") as fields:
             session.run(first)
@@ -112,9 +83,15 @@ def run_job(job: Job, emit: Emit) -> None:
                 since_launch_ms=journal.since_launch_ms(), observing_ms=journal.observing_ms()
             )
         journal.note("clock", **clock_quality()._asdict())
-        subject = _Subject(session, bundle, job, journal)
-        for scenario in sorted(job.latency):
-            _measure_latency(subject, scenario, images)
+        on_gpu = CUDA_EVENT in runtime.CLOCKS
+        subject = _Subject(session, bundle, job, journal, on_gpu, card)
+        with contextlib.closing(_open_meter(job.device)) as meter:
+            if job.latency:
+                meter.rest()
+            for scenario in sorted(job.latency):
+                _measure_latency(subject, scenario, images, meter)
+        if job.end_to_end is not None:
+            _measure_end_to_end(subject, job.end_to_end, images)
         if job.evaluate and evaluation_set is not None:
             _measure_accuracy(subject, evaluation_set)
     finally:
@@ -125,7 +102,8 @@ def run_job(job: Job, emit: Emit) -> None:
 
 def _import_runtime(job: Job, journal: Journal) -> Any:
     runtime = load_runtime(job.runtime)
-    reason = runtime.unavailable()
+    with journal.observing():  # looking for a GPU takes a process of its own
+        reason = runtime.unavailable()
     if reason is not None:
         raise NotPossible("the runtime {} cannot run here: {}".format(job.runtime, reason))
     with journal.stage("imported") as fields:
@@ -159,33 +137,44 @@ def _open_inputs(job: Job, bundle: Bundle, journal: Journal) -> Any:
 
 
 class _Subject(NamedTuple):
-    """What is measured, and where the results go."""
+    """What is measured, where the results go, and whether the GPU's time is taken, too."""
 
     session: Any
     bundle: Bundle
     job: Job
     journal: Journal
+    on_gpu: bool
+    card: CardMemory
 
 
-def _measure_latency(subject: _Subject, scenario: Scenario, images: np.ndarray) -> None:
-    session, bundle, job, journal = subject
-    fixed = bundle.manifest.fixed_batch
-    if fixed not in (None, scenario.batch):
-        reason = "the bundle was exported for batches of {}".format(fixed)
+def _open_meter(device: str) -> Any:
+    """Return a meter of power; what it needs is not loaded before the first inference is done."""
+    from edgenet.runner.power import open_meter
+
+    return open_meter(device)
+
+
+def _measure_latency(subject: _Subject, scenario: Scenario, images: np.ndarray, meter: Any) -> None:
+    session, bundle, job, journal, on_gpu, card = subject
+    reason = _not_taken(scenario.batch, session, bundle.manifest.fixed_batch)
+    if reason is not None:
         journal.note("skipped", what="latency", batch=scenario.batch, reason=reason)
         return
     with journal.stage("settled") as fields:
         few = first_batch(images, scenario.batch)
         for _ in range(_SETTLING_QUERIES):
             session.run(few)
-        fields.update(batch=scenario.batch, queries=_SETTLING_QUERIES)
+        fields.update(batch=scenario.batch, queries=_SETTLING_QUERIES, **_gpu_memory(session, card))
     batches = timed_batches(images, scenario.batch, job.seed)
     query = Query(scenario.min_duration_s, scenario.min_queries)
+    gpu_samples = array.array("q") if on_gpu else None
     with journal.stage("latency") as fields:
         with quiet():
             warm = warm_up(session, batches, scenario.warmup_s)
             before = host.snapshot()
-            samples = run_queries(session, batches, query)
+            meter.begin()
+            samples = run_queries(session, batches, query, gpu_samples=gpu_samples)
+            meter.end()
             after = host.snapshot()
         fields.update(
             batch=scenario.batch,
@@ -197,11 +186,45 @@ def _measure_latency(subject: _Subject, scenario: Scenario, images: np.ndarray) 
             inputs=len(batches) * scenario.batch,
             host_before=before,
             host_after=after,
+            energy=dict(meter.energy(len(samples) * scenario.batch)._asdict()),
         )
+        if gpu_samples is not None:
+            values = np.array(gpu_samples, np.int64)
+            fields.update(
+                gpu_samples=_save(job.output, "gpu-b{}.npy".format(scenario.batch), values)
+            )
+
+
+def _measure_end_to_end(subject: _Subject, scenario: Scenario, images: np.ndarray) -> None:
+    session, bundle, job, journal = subject[:4]
+    reason = _not_taken(scenario.batch, session, bundle.manifest.fixed_batch)
+    if reason is not None:
+        journal.note("skipped", what="end-to-end", batch=scenario.batch, reason=reason)
+        return
+    try:
+        with journal.observing():
+            encoded = end_to_end.encode(images, scenario.batch)
+    except NotPossible as error:
+        journal.note("skipped", what="end-to-end", batch=scenario.batch, reason=error.message)
+        return
+    with journal.stage("end-to-end") as fields:
+        samples, told = end_to_end.measure(session, bundle, scenario, encoded)
+        name = "end-to-end-b{}.npy".format(scenario.batch)
+        fields.update(told, samples=_save(job.output, name, samples))
+
+
+def _not_taken(batch: int, session: Any, fixed: Optional[int]) -> Optional[str]:
+    """Return None, or why a batch cannot be measured."""
+    smallest, largest = batches_of(session, fixed)
+    if smallest <= batch and (largest is None or batch <= largest):
+        return None
+    if fixed is not None:
+        return "the bundle was exported for batches of {}".format(fixed)
+    return "the engine was built for batches of {} to {}".format(smallest, largest)
 
 
 def _measure_accuracy(subject: _Subject, evaluation_set: EvaluationSet) -> None:
-    session, bundle, job, journal = subject
+    session, bundle, job, journal = subject[:4]
     inference = Inference(session, bundle.manifest.fixed_batch)
     with journal.stage("accuracy") as fields:
         logits = inference.logits(evaluation_set.images, job.evaluation_batch)
@@ -213,6 +236,12 @@ def _measure_accuracy(subject: _Subject, evaluation_set: EvaluationSet) -> None:
             not_finite=int((~np.isfinite(logits)).any(axis=1).sum()),
             logits=_save(job.output, "logits.npy", logits),
         )
+
+
+def _gpu_memory(session: Any, card: CardMemory) -> Dict[str, Any]:
+    """Return the field of an event about the GPU's memory; none where nobody tells it."""
+    told = session.gpu_memory() if hasattr(session, "gpu_memory") else card.read()
+    return {} if told is None else {"gpu_memory": dict(told._asdict(), shared=is_jetson())}
 
 
 def _save(folder: Path, name: str, values: np.ndarray) -> str:

@@ -5,6 +5,11 @@ single-stream scenario: one query at a time, the next issued when the last is do
 split at the seams that a user can act on: ``bind`` (the input copied in), ``execute`` (the model
 alone) and ``fetch`` (the output read). Samples are whole nanoseconds, every one is kept, in order.
 
+The host's clock times every runtime. Where a session's work runs on a GPU, ``execute`` returns when
+the GPU has done it, so that its part of the host's time holds the wait. A runtime that declares
+the clock ``cuda-event`` has, beside that, the GPU's own time of each query: its sessions have
+``gpu_ns()``, the time between two events around the model in the stream, read between queries.
+
 Source: MLPerf Inference rules, single-stream scenario (Reddi et al. 2020, arXiv:1911.02549).
 """
 
@@ -13,11 +18,14 @@ import contextlib
 import gc
 import itertools
 import time
-from typing import Any, Callable, Iterator, List, NamedTuple, Sequence
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
 Clock = Callable[[], int]
+
+HOST = "host"
+CUDA_EVENT = "cuda-event"
 
 WARM_UP_BLOCKS = 2  # blocks compared for steadiness within the asked-for warm-up
 MOST_WARM_UP = 4  # times the asked-for warm-up, where the model does not become steady
@@ -85,7 +93,11 @@ def quiet() -> Iterator[None]:
 
 
 def run_queries(
-    session: Any, batches: Sequence[np.ndarray], query: Query, clock: Clock = now_ns
+    session: Any,
+    batches: Sequence[np.ndarray],
+    query: Query,
+    clock: Clock = now_ns,
+    gpu_samples: Optional["array.array[int]"] = None,
 ) -> np.ndarray:
     """Issue queries one after the other, each with the next of the inputs.
 
@@ -94,6 +106,8 @@ def run_queries(
         batches: Inputs uint8 [N, C, H, W], taken in turn, again from the first after the last.
         query: When to stop; one query is issued at least.
         clock: Nanoseconds, monotonic.
+        gpu_samples: Of type ``q``; is given the GPU's nanoseconds of each query, in order, which
+            the session must offer. By default they are not read.
 
     Returns:
         int64 [n, 3] nanoseconds of bind, execute and fetch, in the order of the queries.
@@ -114,25 +128,69 @@ def run_queries(
         append(bound - started)
         append(executed - bound)
         append(fetched - executed)
+        if gpu_samples is not None:
+            gpu_samples.append(session.gpu_ns())
         if fetched >= deadline and queries >= min_queries:
             break
     return np.array(samples, np.int64).reshape(-1, 3)
 
 
+def run_stages(
+    stages: Sequence[Callable[[Any], Any]],
+    inputs: Sequence[Any],
+    query: Query,
+    clock: Clock = now_ns,
+) -> np.ndarray:
+    """Issue queries that go through stages, each with what the one before it returned.
+
+    Args:
+        stages: One at least; the first gets an input.
+        inputs: Taken in turn, again from the first after the last.
+        query: When to stop; one query is issued at least.
+        clock: Nanoseconds, monotonic.
+
+    Returns:
+        int64 [n, stages] nanoseconds of each stage, in the order of the queries.
+    """
+    samples = array.array("q")
+    append = samples.append
+    deadline = clock() + int(query.min_duration_s * _NS_PER_S)
+    for queries, given in enumerate(itertools.cycle(inputs), start=1):
+        value = given
+        before = clock()
+        for stage in stages:
+            value = stage(value)
+            after = clock()
+            append(after - before)
+            before = after
+        if before >= deadline and queries >= query.min_queries:
+            break
+    return np.array(samples, np.int64).reshape(-1, len(stages))
+
+
 def warm_up(
     session: Any, batches: Sequence[np.ndarray], duration_s: float, clock: Clock = now_ns
 ) -> WarmUp:
+    """Run a session's queries until they take as long as before; see `settle`."""
+    return settle(lambda block: run_queries(session, batches, block, clock), duration_s)
+
+
+def settle(run: Callable[[Query], np.ndarray], duration_s: float) -> WarmUp:
     """Run until two blocks of queries in a row have the same median, within 5 %.
 
     The asked-for duration is run as two blocks; more follow until the last two agree, at most
     four times the asked-for duration in all.
+
+    Args:
+        run: Runs queries and returns the nanoseconds of their parts, int64 [n, parts].
+        duration_s: Of the first two blocks.
     """
     block = Query(duration_s / WARM_UP_BLOCKS, 2)
     blocks: List[np.ndarray] = []
     medians: List[float] = []
     steady = False
     while not steady and len(blocks) < WARM_UP_BLOCKS * MOST_WARM_UP:
-        blocks.append(run_queries(session, batches, block, clock))
+        blocks.append(run(block))
         medians.append(float(np.median(blocks[-1].sum(axis=1))))
         steady = len(medians) >= WARM_UP_BLOCKS and (
             abs(medians[-1] - medians[-2]) <= STEADY_WITHIN * medians[-2]

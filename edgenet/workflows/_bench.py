@@ -2,204 +2,148 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime
-import json
 import logging
 import os
-import shutil
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import edgenet
-from edgenet.bench.answer import Measured
-from edgenet.bench.plan import Configuration, Turn, configurations, interleaved
+from edgenet.bench.plan import (
+    ALL,
+    Configuration,
+    Turn,
+    check_possible,
+    configurations,
+    everything,
+    interleaved,
+)
 from edgenet.bench.row import Row
-from edgenet.bench.rows import row_of
-from edgenet.errors import EdgenetError, UsageError
-from edgenet.files import write_text
+from edgenet.errors import UsageError
 from edgenet.launch.local import run_job
+from edgenet.launch.outcome import Event
 from edgenet.progress import Figure, ProgressCallback, Step, ignore
+from edgenet.report.write import write_report
+from edgenet.runner import runtimes
 from edgenet.runner.bundle import Bundle, open_bundle
-from edgenet.runner.job import Job
+from edgenet.runner.tensorrt.bundle import is_plan_only
 from edgenet.workflows._resolve import Kind, resolve
 from edgenet.workflows.bench_arguments import BenchArguments
 from edgenet.workflows.bench_data import Pictures, PictureSource
+from edgenet.workflows.bench_folder import new_folder
+from edgenet.workflows.bench_record import Launch, Record, leaves_nodes
+from edgenet.workflows.bench_result import BenchResult
 from edgenet.workflows.looks import note_test_look
-from edgenet.workflows.runs import ARGUMENTS, Run, environment, new_run
+from edgenet.workflows.runs import ARGUMENTS, Run
 
 __all__ = ["BenchArguments", "BenchResult", "bench"]
 
 log = logging.getLogger(__name__)
 
-SCHEMA = "edgenet.bench/1"
-RESULT_NAME = "result.json"
-PROCESSES = "processes"
+_ENDS_A_PART = ("latency", "end-to-end", "skipped", "external", "accuracy")
 
 
-@dataclass(frozen=True, kw_only=True)
-class BenchResult:
-    """What came of it.
-
-    Attributes:
-        rows: One a configuration, in the order of the sources.
-        environment: The machine, its load before, and the versions, as plain JSON values.
-        path: Folder of ``result.json`` and of the raw samples of every process.
-        complete: Every process was run, whatever became of it.
-    """
-
-    rows: tuple[Row, ...]
-    environment: Mapping[str, Any]
-    path: Path
-    complete: bool
-
-    @property
-    def measured(self) -> bool:
-        """Whether any configuration has figures."""
-        return any(row.latency for row in self.rows)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values by field name."""
-        return {
-            "schema": SCHEMA,
-            "path": str(self.path),
-            "complete": self.complete,
-            "rows": [row.to_json() for row in self.rows],
-            "environment": dict(self.environment),
-        }
-
-
-def bench(arguments: BenchArguments, *, progress: ProgressCallback = ignore) -> BenchResult:
+def bench(
+    arguments: BenchArguments, *, progress: ProgressCallback = ignore, launch: Launch = run_job
+) -> BenchResult:
     """Measure latency, throughput, memory, load time and accuracy of bundles.
+
+    A device that was asked for is never replaced by another: where it cannot be used, nothing is
+    measured. A program that times itself gets rows of its own, marked so, without accuracy.
 
     The results go to ``reports/bench-<n>/`` of the run that all bundles lie in, otherwise to
     ``<project>/bench/<name>/``. After each process ``result.json`` is written anew, so that an
     interrupted measurement leaves what was measured. A process that fails is a reason in its row.
+    Each row has a verdict: whether the machine was quiet enough for its figures to be believed.
 
     Each measurement of a run's bundle on its test split is logged in the run's
     ``test-looks.csv``.
 
+    Args:
+        arguments: What to measure.
+        progress: Told of every process, and of its parts as they are done.
+        launch: What runs a job; tests put their own here.
+
     Raises:
         UsageError: A source is no run and no bundle, or there is nothing to measure.
+        NotPossible: There is no GPU for what runs on one, or its runtime is not installed.
         CorruptFile: A bundle is damaged; nothing has been measured.
         DataUnavailable: The data that were asked for are not here.
         EdgenetError: The results cannot be written.
     """
     found = _find(arguments.sources)
-    planned = configurations([bundle for bundle, _ in found], arguments.runtimes)
+    bundles = [bundle for bundle, _ in found]
+    wanted = arguments.runtimes
+    not_measured: dict[str, str] = {}
+    other = arguments.interpreter is not None
+    if ALL in wanted:
+        wanted, not_measured = everything(bundles, arguments.device, other_interpreter=other)
+    planned = configurations(bundles, wanted, arguments.device)
+    asked = [one for one in planned if arguments.device or one.runtime in arguments.runtimes]
+    check_possible(asked, other_interpreter=other)
+    if arguments.allow_cpu_fallback and not any(map(leaves_nodes, planned)):
+        message = "allow_cpu_fallback is for onnxruntime on a GPU, and none is to be measured"
+        raise UsageError(message, "add --device cuda, or leave it out")
     runs = {bundle.path: run for bundle, run in found}
     source = PictureSource(arguments.data, arguments.split_seed, progress)
-    pictures = {bundle.path: source.of(bundle, run) for bundle, run in found}
-    folder = _new_folder(arguments, runs, planned)
-    record = _Record(arguments, planned, pictures, folder)
+    answering = {one.bundle.path for one in planned if not one.times_itself}
+    pictures = {
+        bundle.path: source.of(bundle, run) if bundle.path in answering else Pictures()
+        for bundle, run in found
+    }
+    folder = new_folder(arguments, runs, planned)
+    record = Record(arguments, planned, pictures, folder, launch=launch, not_measured=not_measured)
     record.save()
     turns = interleaved(planned, arguments.processes)
     for number, turn in enumerate(turns):
         figures: dict[str, Figure] = {"configuration": turn.configuration.name}
         step = Step(task="bench", done=number, total=len(turns), unit="process", figures=figures)
         progress(step)
-        record.measure(turn)
+        try:
+            record.measure(turn, _Parts(progress, step, arguments))
+        except KeyboardInterrupt:
+            log.warning(
+                "%d of %d processes were measured; they are in %s", number, len(turns), folder
+            )
+            raise
         record.save()
         if turn.round == 0:  # the one that is evaluated; noted at once, whatever comes later
             configuration = turn.configuration
             _note_look(runs[configuration.bundle.path], configuration, record.row(configuration))
         _report(progress, record, turn, number + 1, len(turns))
-    record.complete = True
-    record.save()
+    result = record.complete()
+    if arguments.report:
+        result = replace(result, page=write_report(folder, progress).html)
     if (folder / ARGUMENTS).is_file():  # a run of its own, not a report in another
         Run(folder).set_status("finished", model=planned[0].bundle.manifest.name)
-    return record.result()
+    return result
 
 
-class _Record:
-    """What was measured so far, in memory and in the folder of results."""
+class _Parts:
+    """Reports the parts of a process as they are done.
 
-    def __init__(
-        self,
-        arguments: BenchArguments,
-        planned: Sequence[Configuration],
-        pictures: Mapping[Path, Pictures],
-        folder: Path,
-    ) -> None:
-        self.complete = False
-        self._arguments = arguments
-        self._pictures = pictures
-        self._folder = folder
-        self._environment = {
-            **environment(),
-            "edgenet": edgenet.__version__,
-            "command": list(sys.argv),
-            "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        }
-        self._planned = planned
-        self._measured: dict[str, list[Measured]] = {one.name: [] for one in planned}
-        self._turns: list[dict[str, Any]] = []
+    Args:
+        progress: Told of them.
+        step: The report of the process's beginning.
+        arguments: Say how many parts there are.
+    """
 
-    def measure(self, turn: Turn) -> None:
-        """Run one process and keep what became of it."""
-        configuration = turn.configuration
-        folder = self._folder / PROCESSES / turn.name
-        pictures = self._pictures[configuration.bundle.path]
-        scenarios = self._arguments.scenarios_for(configuration.bundle.manifest.fixed_batch)
-        with _writable(folder):
-            folder.mkdir(parents=True)
-        job = Job(
-            bundle=configuration.bundle.path,
-            runtime=configuration.runtime,
-            output=folder.resolve(),
-            threads=self._arguments.threads,
-            device=self._arguments.device,
-            latency=scenarios,
-            evaluation_set=pictures.folder and pictures.folder.resolve(),
-            evaluate=pictures.folder is not None and turn.round == 0,
-        )
-        outcome = run_job(
-            job,
-            folder.resolve() / "job.json",
-            interpreter=self._arguments.interpreter or sys.executable,
-            time_limit_s=self._arguments.process_time_limit_s(scenarios),
-        )
-        self._measured[configuration.name].append(Measured(folder=folder, outcome=outcome))
-        self._turns.append(
-            {
-                "configuration": configuration.name,
-                "round": turn.round,
-                "folder": os.path.relpath(folder, self._folder),
-                **outcome.to_json(),
-            }
-        )
+    def __init__(self, progress: ProgressCallback, step: Step, arguments: BenchArguments) -> None:
+        self._progress = progress
+        self._step = step
+        self._parts = len(arguments.batches) + 2  # from pictures to classes, and the accuracy
+        self._done = 0
 
-    def row(self, configuration: Configuration) -> Row:
-        """Return the figures of a configuration so far."""
-        return row_of(
-            configuration,
-            self._measured[configuration.name],
-            threads=self._arguments.threads,
-            device=self._arguments.device,
-            accuracy_reason=self._pictures[configuration.bundle.path].reason,
-        )
-
-    def result(self) -> BenchResult:
-        """Return all figures so far."""
-        return BenchResult(
-            rows=tuple(self.row(configuration) for configuration in self._planned),
-            environment=self._environment,
-            path=self._folder,
-            complete=self.complete,
-        )
-
-    def save(self) -> None:
-        """Write ``result.json``, whole."""
-        content = {
-            **self.result().to_json(),
-            "arguments": self._arguments.to_json(),
-            "processes": self._turns,
-        }
-        del content["path"]  # the folder may be moved
-        write_text(self._folder / RESULT_NAME, json.dumps(content, indent=1) + "\n")
+    def __call__(self, event: Event) -> None:
+        """Take what the process says."""
+        if event.get("event") in _ENDS_A_PART:
+            self._done = min(self._done + 1, self._parts)
+        elif event.get("event") != "settled":
+            return
+        figures = dict(self._step.figures)
+        if event.get("batch") is not None:
+            figures["batch"] = str(event["batch"])
+        done = self._step.done + self._done / (self._parts + 1)
+        self._progress(replace(self._step, done=done, figures=figures))
 
 
 def _find(sources: Sequence[str | Path]) -> list[tuple[Bundle, Run | None]]:
@@ -212,63 +156,33 @@ def _find(sources: Sequence[str | Path]) -> list[tuple[Bundle, Run | None]]:
             raise UsageError(f"the run {source} has no bundles yet", hint)
         for path in resolved.bundles:
             bundle = open_bundle(path)
+            reason = _why_not(bundle)
+            if resolved.kind is not Kind.BUNDLE and reason is not None:
+                log.warning("%s is left out: %s", path, reason)
+                continue
             found.setdefault(bundle.path, (bundle, resolved.run))
+    if not found:
+        raise UsageError("no runtime takes any of these bundles")
     return list(found.values())
 
 
-def _new_folder(
-    arguments: BenchArguments,
-    runs: Mapping[Path, Run | None],
-    planned: Sequence[Configuration],
-) -> Path:
-    """Make the folder of results: in the run of all bundles, else in the project."""
-    folders = {run.path.resolve() for run in runs.values() if run is not None}
-    shared = next(iter(runs.values()), None)
-    if shared is None or len(folders) != 1 or None in runs.values():
-        name = arguments.name or planned[0].bundle.manifest.name.lstrip(".") or "bench"
-        run = new_run(arguments.project, "bench", name, exist_ok=arguments.exist_ok)
-        with _writable(run.path):
-            _clear(run.path)
-            run.write_arguments(arguments.to_config())
-        return run.path
-    reports = shared.path / "reports"
-    name, number = arguments.name or "bench", 1
-    with _writable(reports):
-        while True:
-            numbered = arguments.name is None or number > 1
-            folder = reports / (f"{name}-{number}" if numbered else name)
-            try:
-                folder.mkdir(parents=True, exist_ok=arguments.exist_ok and not numbered)
-            except FileExistsError:
-                number += 1
-            else:
-                _clear(folder)
-                return folder
+def _why_not(bundle: Bundle) -> str | None:
+    """Return why a bundle of a run is not measured with the run's others; None where it is."""
+    taken_as = bundle.manifest.format
+    if not runtimes.for_format(taken_as):
+        return f"no runtime here takes {taken_as} files"
+    if is_plan_only(bundle.manifest.options):
+        return "its engine is yet to be built"
+    return None
 
 
-def _clear(folder: Path) -> None:
-    """Remove the processes of an earlier measurement, so that none is taken for one of this."""
-    if (folder / PROCESSES).exists():
-        shutil.rmtree(folder / PROCESSES)
-
-
-@contextlib.contextmanager
-def _writable(folder: Path) -> Iterator[None]:
-    """Turn a refusal to write ``folder`` into an `EdgenetError` that says where."""
-    try:
-        yield
-    except OSError as error:
-        message = f"cannot write {folder}: {error.strerror}"
-        raise EdgenetError(
-            message, "results go into the run; use a folder you may write to"
-        ) from error
-
-
-def _report(progress: ProgressCallback, record: _Record, turn: Turn, done: int, total: int) -> None:
+def _report(progress: ProgressCallback, record: Record, turn: Turn, done: int, total: int) -> None:
     row = record.row(turn.configuration)
     figures: dict[str, Figure] = {"configuration": turn.configuration.name}
     if row.latency:
         figures["p50_us"] = row.latency[0].p50_us
+    if row.external:
+        figures[f"{row.timed_by}_p50_us"] = row.external[0].p50_us
     if row.failure:
         figures["failure"] = row.failure.reason
     progress(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +21,9 @@ from edgenet.runner.runtimes import for_format
 from edgenet.verify.metadata import embedded_metadata
 from edgenet.verify.weights import differences
 from edgenet.workflows._export import ExportArguments, export
+from tests.bundles import NO_PT2, pt2_is_impossible
 from tests.checkpoints import seeded, write_checkpoint, write_random_data, write_random_pictures
+from tests.networks import marked
 
 OPTIONS: tuple[dict[str, OptionValue], ...] = (
     {"pooling": "lp", "activation": "scaled-tanh", "attention": "se", "batch_norm": True},
@@ -27,6 +31,29 @@ OPTIONS: tuple[dict[str, OptionValue], ...] = (
     {"pooling": "max", "head": "convolution", "widths": [20], "last_activation": "sigmoid"},
 )
 """Every value of the LeNet family's options that no model of the table has."""
+
+
+QUICK = ("lenet5-1998", "teacher")
+"""Exported with ``torch.export`` by default: the models with most operators of their own."""
+
+
+def _pairs(quick: tuple[str, ...]) -> Iterator[Any]:
+    """Yield every format with every model.
+
+    Models that another stands for are left to the slow tests. For ``torch.export`` these are all
+    but a few: exporting one takes several times as long as tracing it.
+    """
+    for format in TABLE:
+        for model in MODELS:
+            marks = [*MARKS[format], *marked(model)]
+            if format == "pt2" and model not in quick:
+                marks.append(pytest.mark.slow)
+            yield pytest.param(format, model, marks=marks)
+
+
+MARKS: dict[str, list[pytest.MarkDecorator]] = {format: [] for format in TABLE}
+MARKS["pt2"].append(pytest.mark.skipif(pt2_is_impossible(), reason=NO_PT2))
+FORMATS = [pytest.param(format, marks=marks) for format, marks in MARKS.items()]
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +79,7 @@ def test_every_format_offers_the_interface_and_has_a_runtime(format: str) -> Non
     assert for_format(format)
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("format", TABLE)
+@pytest.mark.parametrize(("format", "model"), list(_pairs(quick=QUICK)))
 def test_every_model_is_exported_to_every_format_with_parity(
     format: str, model: str, data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,8 +107,7 @@ def test_every_model_is_exported_to_every_format_with_parity(
     np.testing.assert_array_equal(together.argmax(axis=1), alone.argmax(axis=1))
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("format", TABLE)
+@pytest.mark.parametrize(("format", "model"), list(_pairs(quick=("cnn3",))))
 def test_every_model_of_colour_pictures_is_exported_to_every_format_with_parity(
     format: str, model: str, colour: Path, tmp_path: Path
 ) -> None:
@@ -93,7 +118,7 @@ def test_every_model_of_colour_pictures_is_exported_to_every_format_with_parity(
     assert exported.path is not None, exported.verification.failures
 
 
-@pytest.mark.parametrize("format", TABLE)
+@pytest.mark.parametrize("format", FORMATS)
 def test_every_format_is_caught_with_a_changed_number_of_a_layer_of_another_form(
     format: str, tmp_path: Path
 ) -> None:
@@ -120,7 +145,7 @@ def test_every_format_is_caught_with_a_changed_number_of_a_layer_of_another_form
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: str(options["pooling"]))
-@pytest.mark.parametrize("format", TABLE)
+@pytest.mark.parametrize("format", FORMATS)
 def test_every_option_of_the_lenet_family_is_exported_to_every_format_with_parity(
     format: str, options: dict[str, OptionValue], data: Path, tmp_path: Path
 ) -> None:

@@ -17,7 +17,7 @@ from edgenet.workflows._export import ExportArguments, export
 from edgenet.workflows._verify import VerifyArguments, verify
 from tests.checkpoints import write_checkpoint, write_random_data, write_random_pictures
 from tests.contract.test_formats import OPTIONS
-from tests.unit.compress.test_models import WIDER_STUDENTS
+from tests.networks import networks
 
 WITHIN = 0.25
 """What the 20 validation pictures and more of these tests can show not to be lost."""
@@ -46,7 +46,7 @@ def _half(checkpoint: Path) -> Path:
     return exported.path
 
 
-@pytest.mark.parametrize("model", [name for name in MODELS if name not in WIDER_STUDENTS])
+@pytest.mark.parametrize("model", networks(MODELS))
 def test_every_model_is_exported_in_fp16_and_verifies(
     model: str, data: Path, tmp_path: Path
 ) -> None:

@@ -46,10 +46,6 @@ def pictures(shape: tuple[int, int, int], rule: Preprocessing, n: int, seed: int
 @pytest.mark.parametrize(
     ("name", "options", "shape"),
     CASES,
-    ids=[
-        "-".join([name, *map(str, options.values()), str(shape[1])])
-        for name, options, shape in CASES
-    ],
 )
 def test_the_file_computes_what_was_trained(
     tmp_path: Path, name: str, options: dict[str, OptionValue], shape: tuple[int, int, int]

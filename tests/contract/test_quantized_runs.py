@@ -38,7 +38,6 @@ SHIPPED = ("s8s8-minmax", "u8s8-minmax")
 @pytest.mark.parametrize(
     ("name", "options", "shape"),
     CASES,
-    ids=["-".join([name, *map(str, o.values()), str(shape[1])]) for name, o, shape in CASES],
 )
 def test_two_runs_of_a_quantized_network_give_the_same_bits(
     tmp_path: Path,

@@ -69,7 +69,6 @@ def assert_all_multiply_in(precision: str, engine: Engine, content: bytes) -> No
 @pytest.mark.parametrize(
     ("name", "options", "shape"),
     CASES,
-    ids=["-".join([name, *map(str, o.values()), str(shape[1])]) for name, o, shape in CASES],
 )
 def test_the_int8_file_of_every_network_is_built_and_multiplies_in_int8_alone(
     tmp_path: Path, name: str, options: dict[str, OptionValue], shape: tuple[int, int, int]
@@ -128,7 +127,6 @@ def test_fp32_and_fp16_files_are_built_in_their_precision(tmp_path: Path, name: 
 @pytest.mark.parametrize(
     ("name", "options", "shape"),
     CASES,
-    ids=["-".join([name, *map(str, o.values()), str(shape[1])]) for name, o, shape in CASES],
 )
 def test_every_other_file_of_every_network_is_built(
     tmp_path: Path, name: str, options: dict[str, OptionValue], shape: tuple[int, int, int]

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from edgenet.data import load
-from tests.commands import edgenet, said
+from tests.commands import edgenet, measured, said
 
 ROOT = Path(__file__).parent.parent.parent
 GUIDES = sorted((ROOT / "docs" / "guide").glob("*.md"))
@@ -32,14 +32,18 @@ def test_the_readmes_way_by_hand_works_as_typed(tmp_path: Path) -> None:
     blocks = code_blocks(ROOT / "README.md")
     [block] = [block for block in blocks if block.startswith("edgenet train")]
     commands = [shlex.split(line, comments=True) for line in block.splitlines()]
-    assert len(commands) == 8
+    assert len(commands) == 10
     for program, *arguments in commands:
         assert program == "edgenet"
         brief = BRIEF if arguments[0] == "train" else []
         brief = ["--duration", "0.2"] if arguments[0] == "bench" else brief
         brief = ["--no-measure"] if arguments[0] == "quantize" else brief
+        brief = ["--no-measure"] if "--int8" in arguments else brief
         result = edgenet(tmp_path, *arguments, *brief)
-        said(result, 0)
+        if arguments[0] == "bench":
+            measured(result)
+        else:
+            said(result, 0)
         if arguments[0] == "predict":
             assert "7" in result.stdout
 

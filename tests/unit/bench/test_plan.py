@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from edgenet.bench.plan import configurations, interleaved
-from edgenet.errors import UsageError
+from edgenet.bench import plan
+from edgenet.bench.plan import check_possible, configurations, interleaved
+from edgenet.errors import NotPossible, UsageError
+from edgenet.runner import runtimes
 from edgenet.runner.bundle import Bundle, open_bundle
 from tests.bundles import edit_manifest, write_onnx_bundle
 
@@ -49,8 +51,70 @@ def test_a_runtime_that_takes_nothing_of_it_is_an_error(tmp_path: Path) -> None:
 
 def test_a_format_without_a_runtime_is_an_error(tmp_path: Path) -> None:
     """It names the bundle."""
-    with pytest.raises(UsageError, match="no runtime takes the format 'engine'"):
-        configurations([_bundle(tmp_path / "a", "engine")])
+    with pytest.raises(NotPossible, match="no runtime takes the format 'unheard-of'"):
+        configurations([_bundle(tmp_path / "a", "unheard-of")])
+
+
+def test_the_device_of_a_row_is_the_one_asked_for_or_the_runtimes_own(tmp_path: Path) -> None:
+    """The CPU wherever a runtime can; another runtime, never another device, than was named."""
+    bundles = [_bundle(tmp_path / "a"), _bundle(tmp_path / "b", "engine")]
+    planned = configurations(bundles)
+    assert [(one.runtime, one.device) for one in planned] == [
+        ("onnxruntime", "cpu"),
+        ("tensorrt", "cuda"),
+    ]
+    asked = configurations(bundles, ["onnxruntime", "trtexec"], "cuda:1")
+    assert {one.device for one in asked} == {"cuda:1"}
+    assert [one.name for one in asked] == ["a-onnxruntime", "a-trtexec", "b-trtexec"]
+    assert [one.times_itself for one in asked] == [False, True, True]
+
+
+def test_a_device_that_a_runtime_does_not_run_on_is_refused(tmp_path: Path) -> None:
+    """Whether the runtime was named or not."""
+    bundles = [_bundle(tmp_path / "a", "torchscript")]
+    with pytest.raises(NotPossible, match="torchscript does not run on cuda"):
+        configurations(bundles, ["torchscript"], "cuda")
+    with pytest.raises(NotPossible, match=r"no runtime takes .* on cuda"):
+        configurations(bundles, (), "cuda")
+    with pytest.raises(NotPossible, match="tensorrt does not run on cpu"):
+        configurations([_bundle(tmp_path / "b")], ["tensorrt"], "cpu")
+
+
+@pytest.mark.parametrize(
+    ("no_gpu", "missing", "words"),
+    [
+        ("no driver", None, "on cuda: no driver"),
+        (None, "it is not installed", "on cuda: it is not installed"),
+        ("no driver", "it is not installed", "on cuda: it is not installed; no driver"),
+        ("no driver", "no library; no driver", "on cuda: no library; no driver"),
+    ],
+)
+def test_what_a_gpu_needs_is_looked_at_before_anything_is_measured(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    no_gpu: str | None,
+    missing: str | None,
+    words: str,
+) -> None:
+    """Everything that is missing is said at once."""
+    monkeypatch.setattr(plan, "probe", lambda: no_gpu)
+    monkeypatch.setattr(runtimes, "unavailable", lambda name: missing)
+    planned = configurations([_bundle(tmp_path / "a")], ["tensorrt"])
+    with pytest.raises(NotPossible) as caught:
+        check_possible(planned, other_interpreter=False)
+    assert caught.value.message.endswith(words)
+
+
+def test_what_runs_on_the_cpu_or_times_itself_is_not_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is missing for it is a reason in its row; so is what another Python has not."""
+    monkeypatch.setattr(plan, "probe", lambda: "no driver")
+    monkeypatch.setattr(runtimes, "unavailable", lambda name: "it is not installed")
+    bundles = [_bundle(tmp_path / "a")]
+    check_possible(configurations(bundles, ["onnxruntime", "trtexec"]), other_interpreter=False)
+    monkeypatch.setattr(plan, "probe", lambda: None)
+    check_possible(configurations(bundles, ["tensorrt"]), other_interpreter=True)
 
 
 def test_processes_take_turns_and_every_second_round_goes_backwards(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""From raw samples to figures, on samples whose figures are known."""
+"""From raw samples to figures, on samples whose figures are known.
+
+One answer of a process is made up here, and every figure of a row is taken from it.
+"""
 
 from __future__ import annotations
 
@@ -66,25 +69,158 @@ def _measured(folder: Path, execute_ns: list[int], **changes: Any) -> Measured:
 
 
 def _row(configuration: Configuration, *measured: Measured, **options: Any) -> Row:
-    return row_of(configuration, measured, threads=1, device="cpu", **options)
+    return row_of(configuration, measured, threads=1, **options)
 
 
 def test_quantiles_are_over_every_query_of_every_process(
     tmp_path: Path, configuration: Configuration
 ) -> None:
-    """Nothing is trimmed: the one slow query is the maximum, and counts in the p99."""
+    """Nothing is trimmed: the slow queries count, and show in the p99."""
     measured = [
-        _measured(tmp_path / "1", [700] * 50),
-        _measured(tmp_path / "2", [1700] * 49 + [99_700]),
+        _measured(tmp_path / "1", [700] * 500),
+        _measured(tmp_path / "2", [1700] * 490 + [99_700] * 10),
     ]
     latency = _row(configuration, *measured).at(1)
     assert latency is not None
-    assert latency.n == 100
+    assert latency.n == 1000
     assert latency.p50_us == pytest.approx(1.5)
-    assert latency.p90_us == pytest.approx(2.0)
+    assert latency.p90_us == latency.p95_us == pytest.approx(2.0)
     assert latency.p99_us == pytest.approx(2.0 + 0.01 * 98)
     assert latency.process_p50_us == (1.0, 2.0)
     assert latency.spread == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("n", "absent"),
+    [
+        (63, {"p90_us", "p95_us", "p99_us", "p999_us"}),
+        (64, {"p95_us", "p99_us", "p999_us"}),
+        (130, {"p99_us", "p999_us"}),
+        (662, {"p999_us"}),
+        (6636, set()),
+    ],
+)
+def test_a_quantile_is_published_only_with_the_queries_that_it_takes(
+    tmp_path: Path, configuration: Configuration, n: int, absent: set[str]
+) -> None:
+    """The others are null, with the reason; never a maximum by another name."""
+    latency = _row(configuration, _measured(tmp_path / "1", [700] * n)).at(1)
+    assert latency is not None
+    told = latency.to_json()
+    assert {name for name in told if name.endswith("_us") and told[name] is None} == {
+        *absent,
+        "gpu_p50_us",
+    }
+    assert set(latency.withheld) == absent
+    if "p99_us" in absent:
+        assert latency.withheld["p99_us"] == f"{n} queries; a p99 takes 662"
+
+
+def test_every_batch_size_has_a_verdict_and_the_row_a_summary(
+    tmp_path: Path, configuration: Configuration
+) -> None:
+    """Of the windows of all processes; a process that failed counts against the row."""
+    quiet = [_measured(tmp_path / str(number), [700] * 400) for number in range(2)]
+    row = _row(configuration, *quiet)
+    assert row.verdict is not None
+    assert row.verdict.valid
+    late = Outcome(ending=Ending.TIMEOUT, reason="late", code="failed")
+    row = _row(configuration, *quiet, Measured(folder=tmp_path, outcome=late))
+    assert row.verdict is not None
+    assert [reason.code for reason in row.verdict.reasons] == ["failed-process"]
+    assert "1 of 3" in row.verdict.reasons[0].detail
+    other = _measured(tmp_path / "3", [900] * 400)
+    row = _row(configuration, *quiet, other)
+    assert row.verdict is not None
+    assert {reason.code for reason in row.verdict.reasons} == {"spread"}
+    told = row.to_json()
+    assert told["verdict"]["verdict"] == "INVALID"
+    assert told["latency"][0]["verdict"]["reasons"][0]["code"] == "spread"
+    failed = _row(configuration, Measured(folder=tmp_path, outcome=late))
+    assert (failed.verdict, failed.to_json()["verdict"]) == (None, None)
+    assert failed.to_json()["verdict_reason"] == "nothing was timed"
+
+
+def test_the_machine_around_the_queries_decides_the_verdict(
+    tmp_path: Path, configuration: Configuration
+) -> None:
+    """As the process tells it."""
+    measured = _measured(tmp_path / "1", [700] * 400)
+    events = [
+        {**event, "host_before": {"swapped_in_pages": 1}, "host_after": {"swapped_in_pages": 9}}
+        if event["event"] == "latency" and event["batch"] == 64
+        else event
+        for event in measured.outcome.events
+    ]
+    outcome = Outcome(ending=Ending.FINISHED, events=tuple(events))
+    row = _row(configuration, Measured(folder=measured.folder, outcome=outcome))
+    single, batched = row.at(1), row.at(64)
+    assert single is not None
+    assert batched is not None
+    assert (single.verdict.word, batched.verdict.word) == ("VALID", "INVALID")
+    assert batched.verdict.reasons[0].detail == "8 pages were read back from swap (1)"
+
+
+def test_the_offline_throughput_is_that_of_the_best_batch_size(
+    tmp_path: Path, configuration: Configuration
+) -> None:
+    """Here a query of 64 takes ten times as long as one of 1."""
+    row = _row(configuration, _measured(tmp_path / "1", [700] * 5))
+    assert row.offline is not None
+    assert row.offline.batch == 64
+    told = row.to_json()["offline"]
+    assert told == {"batch": 64, "images_per_s": row.offline.images_per_s}
+
+
+def test_where_a_fresh_process_spends_its_time_is_told(
+    tmp_path: Path, configuration: Configuration
+) -> None:
+    """Process, import, opening, load and first inference; and what measuring itself adds."""
+    row = _row(configuration, _measured(tmp_path / "1", [700]))
+    assert (row.process_ms, row.open_ms, row.timer_resolution_ns, row.cores) == (None,) * 4
+    events: list[dict[str, Any]] = [
+        {"event": "started", "since_launch_ms": 30.0},
+        {"event": "pinned", "cores": [3], "reason": None},
+        {"event": "opened", "ms": 2.0},
+        {"event": "inputs", "ms": 1.0},
+        {"event": "clock", "resolution_ns": 20, "overhead_ns": [40.0, 41.0, 42.0]},
+    ]
+    measured = _measured(tmp_path / "2", [700])
+    outcome = Outcome(ending=Ending.FINISHED, events=(*events, *measured.outcome.events))
+    row = _row(configuration, Measured(folder=measured.folder, outcome=outcome))
+    assert (row.process_ms, row.open_ms, row.process_to_first_ms) == (30.0, 2.0, 94.0)
+    assert (row.timer_resolution_ns, row.cores) == (20.0, (3,))
+    overheads = (row.bind_overhead_ns, row.execute_overhead_ns, row.fetch_overhead_ns)
+    assert overheads == (40.0, 41.0, 42.0)
+
+
+def test_from_pictures_to_classes_is_a_figure_of_its_own(
+    tmp_path: Path, configuration: Configuration
+) -> None:
+    """Each stage beside the whole; without Pillow it is absent with the reason."""
+    measured = _measured(tmp_path / "1", [700] * 70)
+    np.save(tmp_path / "1" / "e.npy", np.array([[4000, 3000, 2000, 1000]] * 70, np.int64))
+    picture = {"encoding": "JPEG", "height": 224, "width": 240, "bytes": 5000.0}
+    event = {
+        "event": "end-to-end",
+        "batch": 1,
+        "samples": "e.npy",
+        "steady": True,
+        "picture": picture,
+    }
+    outcome = Outcome(ending=Ending.FINISHED, events=(event, *measured.outcome.events))
+    row = _row(configuration, Measured(folder=measured.folder, outcome=outcome))
+    found = row.end_to_end
+    assert found is not None
+    stages = (found.decode_p50_us, found.resize_p50_us, found.infer_p50_us, found.argmax_p50_us)
+    assert stages == pytest.approx((4, 3, 2, 1))
+    assert (found.p50_us, found.n, found.picture) == (10.0, 70, picture)
+    assert found.verdict.valid
+    absent = {"event": "skipped", "what": "end-to-end", "batch": 1, "reason": "no Pillow"}
+    outcome = Outcome(ending=Ending.FINISHED, events=(absent, *measured.outcome.events))
+    row = _row(configuration, Measured(folder=measured.folder, outcome=outcome))
+    assert (row.end_to_end, row.end_to_end_reason, row.skipped) == (None, "no Pillow", ())
+    json.dumps(row.to_json(), allow_nan=False)
 
 
 def test_the_parts_of_a_query_stand_beside_the_whole(
@@ -207,6 +343,8 @@ def _other_field(
         _other_samples("empty.npy"),
         _other_field("imported", versions=["1.0"]),
         _other_field("loaded", ms=None),
+        _other_field("latency", host_before=["x"], host_after=["y"]),
+        _other_field("latency", host_before={"at_ns": "1"}, host_after={"at_ns": 2}),
         lambda events: [{"event": event["event"]} for event in events],
         lambda events: [{"event": "finished"}],
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -20,20 +21,32 @@ from edgenet.models import ModelSpec, OptionValue
 from edgenet.runner.preprocess import Preprocessing
 from edgenet.verify.qdq import quantized_layers, violations, weight_violations
 from tests.checkpoints import seeded
+from tests.networks import marked
 from tests.unit.compress.graphs import sqnr_floor_db
 
 GREY, COLOUR = (1, 28, 28), (3, 64, 64)
-WIDER_STUDENTS = ("lenet5-17k", "lenet5-5k", "lenet5-3k")
-"""LeNets of other widths, for which the narrowest student stands."""
+Case = tuple[str, dict[str, OptionValue], tuple[int, int, int]]
 
-CASES: list[tuple[str, dict[str, OptionValue], tuple[int, int, int]]] = [
-    *((name, {}, GREY) for name in models.TABLE if name not in WIDER_STUDENTS),
+_ALL: list[Case] = [
+    *((name, {}, GREY) for name in models.TABLE),
     ("lenet5-relu", {"attention": "se"}, GREY),
     ("lenet5-relu", {"attention": "cbam"}, GREY),
     ("lenet5-relu", {}, COLOUR),
     ("mlp-small", {}, COLOUR),
     ("resnet8", {}, COLOUR),
 ]
+
+
+def _case(case: Case) -> Any:
+    name, options, shape = case
+    marks = marked(name) if not options and shape == GREY else ()
+    return pytest.param(
+        *case, marks=marks, id="-".join([name, *map(str, options.values()), str(shape[1])])
+    )
+
+
+CASES = [_case(case) for case in _ALL]
+"""The networks of the table, and others; those that another stands for are slow."""
 
 
 def blobs(n: int, shape: tuple[int, int, int], seed: int) -> NDArray[np.uint8]:
@@ -88,10 +101,6 @@ def changes_to_expect(reference: NDArray[np.float32], noise_power: float) -> flo
 @pytest.mark.parametrize(
     ("name", "options", "shape"),
     CASES,
-    ids=[
-        "-".join([name, *map(str, options.values()), str(shape[1])])
-        for name, options, shape in CASES
-    ],
 )
 def test_a_network_of_the_table_is_quantized_whole(
     tmp_path: Path, name: str, options: dict[str, OptionValue], shape: tuple[int, int, int]

@@ -98,6 +98,6 @@ def test_the_runtime_is_the_first_that_is_here_or_the_one_that_is_wanted(
     monkeypatch.setattr(onnxruntime, "unavailable", lambda: "it is not installed")
     with pytest.raises(NotPossible, match="it is not installed"):
         choose_runtime(bundle)
-    edit_manifest(folder, lambda manifest: manifest.update(format="engine"))
+    edit_manifest(folder, lambda manifest: manifest.update(format="unheard-of"))
     with pytest.raises(NotPossible, match="no runtime takes them"):
         open_inference(open_bundle(folder))

@@ -19,6 +19,8 @@ JOB = Job(
     latency=(Scenario(1, 0.5, 2.0, 300), Scenario(64, 0.25, 1.0, 20)),
     evaluation_set=Path("/e"),
     evaluate=True,
+    end_to_end=Scenario(1, 0.2, 0.8, 30),
+    pin=True,
     launched_ns=123,
 )
 
@@ -32,6 +34,13 @@ def _write(folder: Path, **changes: Any) -> Path:
 def test_a_job_survives_the_way_through_its_file(tmp_path: Path) -> None:
     """What the launcher writes, the runner reads."""
     assert read_job(_write(tmp_path)) == JOB
+
+
+def test_a_fallback_is_told_to_the_runtime_only_where_it_is_allowed(tmp_path: Path) -> None:
+    """A runtime that knows nothing of it is not asked."""
+    allowed = read_job(_write(tmp_path, allow_cpu_fallback=True))
+    assert allowed.session_options == {"allow_cpu_fallback": True}
+    assert JOB.session_options == {}
 
 
 def test_relative_paths_start_from_the_jobs_own_folder(tmp_path: Path) -> None:
@@ -54,6 +63,7 @@ def test_relative_paths_start_from_the_jobs_own_folder(tmp_path: Path) -> None:
         {"latency": [{"batch": 1}]},
         {"latency": [None] * 100},
         {"evaluate": 1},
+        {"allow_cpu_fallback": "no"},
         {"evaluation_set": None},
         {"launched_ns": -1},
         {"typo": True},

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from edgenet.errors import CorruptFile, NotPossible, UsageError
-from edgenet.runner import measure, runtimes
+from edgenet.runner import measure, power, runtimes
 from edgenet.runner.job import Job, Scenario
 from edgenet.runner.measure import run_job
+from edgenet.runner.power import Meter
+from edgenet.runner.power_sources import Used
 from edgenet.runner.timing import now_ns
 from tests.bundles import (
     edit_manifest,
@@ -159,3 +161,59 @@ def test_a_session_is_closed_whatever_happens(
     with pytest.raises(ZeroDivisionError):
         _run(_job(tmp_path))
     assert len(closed) == 1
+
+
+class _Monitor:
+    """A source of power: 5 W while waiting, 15 W while running."""
+
+    sensors = ("VDD_IN",)
+    sampled_hz = 10.0
+
+    def __init__(self) -> None:
+        self.began = self.ended = self.closed = 0
+
+    def begin(self) -> None:
+        """Count the calls."""
+        self.began += 1
+
+    def end(self) -> None:
+        """Count the calls."""
+        self.ended += 1
+
+    def used(self, seconds: float) -> Used:
+        """Return the energy of that time."""
+        return Used((5.0 if self.ended == 1 else 15.0) * seconds, 0.01 * seconds)
+
+    def close(self) -> None:
+        """Count the calls."""
+        self.closed += 1
+
+
+def test_energy_is_told_a_picture_where_there_is_a_sensor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Idle power once, then every batch size; the source is let go at the end."""
+    write_onnx_bundle(tmp_path / "bundle")
+    monitor = _Monitor()
+    monkeypatch.setattr(
+        power, "open_meter", lambda device: Meter((monitor,), sleep=lambda seconds: None)
+    )
+    latencies = [event for event in _run(_job(tmp_path)) if event["event"] == "latency"]
+    assert (monitor.began, monitor.ended, monitor.closed) == (3, 3, 1)
+    for event in latencies:
+        energy = event["energy"]
+        pictures = event["queries"] * event["batch"]
+        assert energy["energy_mj"] == pytest.approx(1e4 * energy["seconds"] / pictures)
+        assert (energy["power_w"], energy["idle_w"]) == (pytest.approx(15), pytest.approx(5))
+
+
+def test_without_a_sensor_the_energy_is_null_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no time is spent."""
+    write_onnx_bundle(tmp_path / "bundle")
+    monkeypatch.setattr(power, "open_meter", lambda device: Meter((), "no sensor: none"))
+    energies = [event["energy"] for event in _run(_job(tmp_path)) if event["event"] == "latency"]
+    assert [(one["energy_mj"], one["reason"]) for one in energies] == [
+        (None, "no sensor: none")
+    ] * 2

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from edgenet.runner import host
-from edgenet.runner.memory import read_memory
+from edgenet.runner.memory import read_memory, resident_bytes
 
 
 def _write(root: Path, files: dict[str, str]) -> Path:
@@ -45,6 +46,22 @@ def test_where_there_is_no_proc_the_figures_are_none_with_the_reason(tmp_path: P
     assert "absent" in memory.reason
 
 
+def test_names_of_files_and_nonsense_in_the_mappings_do_no_harm(tmp_path: Path) -> None:
+    """A mapped file may have any name, and Python 3.6 may read ASCII where no locale is set."""
+    (tmp_path / "status").write_text("VmHWM: 9 kB\nVmRSS: many kB\n")
+    (tmp_path / "smaps").write_bytes(b"7f-80 r--p 0 08:01 5 /opt/m\xc3\xb6del\xff.so\nPss: 4 kB\n")
+    assert read_memory(tmp_path) == (9 * 1024, None, 4 * 1024, None)
+
+
+def test_what_is_resident_is_told_in_pages(tmp_path: Path) -> None:
+    """The second number; a system without it tells nothing."""
+    assert resident_bytes(tmp_path) is None
+    (tmp_path / "statm").write_text("3000 200 100 1 0 500 0\n")
+    assert resident_bytes(tmp_path) == 200 * os.sysconf("SC_PAGE_SIZE")
+    (tmp_path / "statm").write_text("none\n")
+    assert resident_bytes(tmp_path) is None
+
+
 def test_this_process_has_memory() -> None:
     """The real files are understood."""
     memory = read_memory()
@@ -69,6 +86,7 @@ JETSON = {
     "sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq": "1479000\n",
     "sys/devices/system/cpu/cpu0/topology/thread_siblings_list": "0\n",
     "sys/devices/system/cpu/cpu1/topology/thread_siblings_list": "1\n",
+    "sys/class/devfreq/57000000.gpu/cur_freq": "921600000\n",
     "sys/class/thermal/thermal_zone0/type": "CPU-therm\n",
     "sys/class/thermal/thermal_zone0/temp": "41500\n",
 }
@@ -93,6 +111,7 @@ def test_what_a_machine_does_is_told_as_raw_counters(tmp_path: Path) -> None:
     assert (now["swapped_in_pages"], now["swapped_out_pages"]) == (11, 12)
     assert now["load_average"] == [0.5, 0.25, 0.1]
     assert now["frequencies_khz"] == [921600, 1479000]
+    assert now["gpu_frequency_khz"] == 921600
     assert now["temperatures_c"] == {"0 CPU-therm": 41.5}
     assert now["own"]["user_s"] > 0
 
@@ -127,3 +146,46 @@ def test_this_machine_can_be_described() -> None:
     facts = host.describe()
     assert facts["cpu"]["logical_cores"] >= 1
     json.dumps([facts, host.snapshot()], allow_nan=False)
+
+
+CARDS = {
+    "etc/os-release": 'NAME="Debian GNU/Linux"\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n',
+    "proc/driver/nvidia/version": "NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.14  "
+    "Thu Feb 22 01:44:30 UTC 2024\nGCC version:  gcc version 12.2.0 (Debian 12.2.0-14)\n",
+    "proc/driver/nvidia/gpus/0000:01:00.0/information": "Model: \t\t NVIDIA A2 \nIRQ: 5\n",
+    "proc/driver/nvidia/gpus/0000:41:00.0/information": "Model: \t\t NVIDIA L4 \nIRQ: 6\n",
+    "proc/cpuinfo": "processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd07\n",
+    "sys/devices/system/cpu/intel_pstate/no_turbo": "1\n",
+    "sys/devices/system/cpu/smt/control": "off\n",
+}
+
+
+def test_cards_distribution_and_switches_are_told(tmp_path: Path) -> None:
+    """What else decides figures: the driver, turbo and hyper-threading."""
+    facts = host.describe(_write(tmp_path, CARDS))
+    assert facts["distribution"] == "Debian GNU/Linux 12 (bookworm)"
+    assert (facts["gpu_driver"], facts["gpus"]) == ("550.54.14", ["NVIDIA A2", "NVIDIA L4"])
+    assert facts["cpu"]["model"] == "ARM Cortex-A57"
+    assert (facts["cpu"]["boost"], facts["cpu"]["smt"]) == ("0", "off")
+
+
+def test_a_core_without_a_name_is_told_by_its_numbers(tmp_path: Path) -> None:
+    """Arm's processors have none in newer kernels, and not every part is in the table."""
+    files = {"proc/cpuinfo": "CPU implementer\t: 0x61\nCPU part\t: 0x022\n"}
+    assert host.describe(_write(tmp_path, files))["cpu"]["model"] == "0x61 0x022"
+
+
+def test_the_time_that_the_main_thread_waited_for_a_processor_is_told(tmp_path: Path) -> None:
+    """The second of three numbers, nanoseconds; a kernel without them tells none."""
+    assert host.snapshot(tmp_path)["own"]["waited_s"] is None
+    root = _write(tmp_path, {"proc/self/schedstat": "900000000 2500000000 31\n"})
+    assert host.snapshot(root)["own"]["waited_s"] == 2.5
+
+
+def test_what_is_left_for_a_process_is_bounded_by_its_container(tmp_path: Path) -> None:
+    """A system that tells nothing has None."""
+    assert host.available_bytes(tmp_path) is None
+    root = _write(tmp_path, {"proc/meminfo": "MemAvailable:    4096 kB\n"})
+    assert host.available_bytes(root) == 4096 * 1024
+    _write(tmp_path, {"sys/fs/cgroup/memory.max": "1048576\n"})
+    assert host.available_bytes(root) == 1 << 20

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgenet.errors import CorruptFile, NotPossible, UsageError
+from edgenet.errors import CorruptFile, NotPossible
 from edgenet.runner import runtimes
 from edgenet.runner.bundle import open_bundle
 from tests.bundles import (
@@ -25,10 +23,15 @@ from tests.bundles import (
     pictures,
     replace_file,
     write_onnx_bundle,
+    write_pt2_bundle,
     write_torchscript_bundle,
 )
 
-WRITERS = {"onnxruntime": write_onnx_bundle, "torchscript": write_torchscript_bundle}
+WRITERS = {
+    "onnxruntime": write_onnx_bundle,
+    "torchscript": write_torchscript_bundle,
+    "pt2": write_pt2_bundle,
+}
 # One rounding for each of 30 products and sums, and for the four steps before them.
 TOLERANCE = 34 * float(np.finfo(np.float32).eps)
 
@@ -38,7 +41,7 @@ def _session(runtime: str, path: Path, **options: Any) -> Any:
     return runtimes.load_runtime(runtime).open_session(opened, **{"threads": 1, **options})
 
 
-@pytest.mark.parametrize("runtime", list(runtimes.TABLE))
+@pytest.mark.parametrize("runtime", list(WRITERS))
 def test_a_runtime_gives_the_logits_that_numpy_gives(tmp_path: Path, runtime: str) -> None:
     """At batch sizes that change in between, so that no buffer of another size is left over."""
     session = _session(runtime, WRITERS[runtime](tmp_path / "bundle"), device="cpu")
@@ -51,7 +54,7 @@ def test_a_runtime_gives_the_logits_that_numpy_gives(tmp_path: Path, runtime: st
     session.close()
 
 
-@pytest.mark.parametrize("runtime", list(runtimes.TABLE))
+@pytest.mark.parametrize("runtime", list(WRITERS))
 def test_the_result_of_run_is_the_callers_to_keep(tmp_path: Path, runtime: str) -> None:
     """The session's own buffer is overwritten by the next query."""
     session = _session(runtime, WRITERS[runtime](tmp_path / "bundle"), device="cpu")
@@ -61,7 +64,7 @@ def test_the_result_of_run_is_the_callers_to_keep(tmp_path: Path, runtime: str) 
     assert np.array_equal(first, kept)
 
 
-@pytest.mark.parametrize("runtime", list(runtimes.TABLE))
+@pytest.mark.parametrize("runtime", list(WRITERS))
 def test_the_three_steps_are_the_same_as_run(tmp_path: Path, runtime: str) -> None:
     """What is timed is what is evaluated."""
     session = _session(runtime, WRITERS[runtime](tmp_path / "bundle"), device="cpu")
@@ -71,7 +74,7 @@ def test_the_three_steps_are_the_same_as_run(tmp_path: Path, runtime: str) -> No
     assert np.array_equal(session.fetch(), session.run(images))
 
 
-@pytest.mark.parametrize("runtime", list(runtimes.TABLE))
+@pytest.mark.parametrize("runtime", list(WRITERS))
 @pytest.mark.parametrize("device", ["cuda", "cuda:1"])
 def test_another_device_is_refused_and_never_replaced(
     tmp_path: Path, runtime: str, device: str
@@ -81,14 +84,14 @@ def test_another_device_is_refused_and_never_replaced(
         _session(runtime, WRITERS[runtime](tmp_path / "bundle"), device=device)
 
 
-@pytest.mark.parametrize("runtime", list(runtimes.TABLE))
+@pytest.mark.parametrize("runtime", list(WRITERS))
 def test_a_runtime_names_its_versions_and_is_available_here(runtime: str) -> None:
     """Both are dependencies of edgenet."""
     assert runtimes.unavailable(runtime) is None
     assert all(runtimes.load_runtime(runtime).versions().values())
 
 
-@pytest.mark.parametrize("runtime", list(runtimes.TABLE))
+@pytest.mark.parametrize("runtime", list(WRITERS))
 def test_a_runtime_that_is_not_installed_says_so_without_loading_it(
     runtime: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,29 +102,10 @@ def test_a_runtime_that_is_not_installed_says_so_without_loading_it(
     assert "is not installed" in reason
 
 
-def test_formats_know_their_runtimes() -> None:
-    """The table is asked, nobody guesses."""
-    assert runtimes.for_format("onnx") == ["onnxruntime"]
-    assert runtimes.for_format("torchscript") == ["torchscript"]
-    assert runtimes.for_format("unheard-of") == []
-
-
-def test_an_unknown_runtime_is_an_error_with_the_nearest_name() -> None:
-    """A typo is the likeliest reason."""
-    with pytest.raises(UsageError) as caught:
-        runtimes.load_runtime("onnxrutime")
-    assert caught.value.hint == "did you mean 'onnxruntime'?"
-
-
-def test_asking_the_table_loads_neither_torch_nor_onnxruntime() -> None:
-    """A board has only one of them, and importing takes seconds."""
-    code = (
-        "import sys; from edgenet.runner import runtimes;"
-        "[(runtimes.for_format(f), [runtimes.unavailable(n) for n in runtimes.TABLE])"
-        " for f in ('onnx', 'torchscript')];"
-        "sys.exit(any(name in sys.modules for name in ('torch', 'onnxruntime', 'onnx')))"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])
+def test_every_runtime_of_the_cpu_is_tested_here() -> None:
+    """Those of GPUs alone have tests of their own, with fakes; so have rivals."""
+    rows = runtimes.TABLE.items()
+    assert set(WRITERS) == {name for name, row in rows if "cpu" in row.devices and not row.rival}
 
 
 def _quantized(model: onnx.ModelProto) -> None:
@@ -161,7 +145,7 @@ def test_an_int8_bundle_is_computed_exactly_whatever_the_processor(tmp_path: Pat
     assert (session.run(white) == exact).all()
 
 
-@pytest.mark.parametrize("runtime", list(runtimes.TABLE))
+@pytest.mark.parametrize("runtime", list(WRITERS))
 def test_a_float_bundle_is_run_without_any_option(tmp_path: Path, runtime: str) -> None:
     """What is recorded beside a figure is what decided it."""
     session = _session(runtime, WRITERS[runtime](tmp_path / "bundle"), device="cpu")
@@ -170,9 +154,9 @@ def test_a_float_bundle_is_run_without_any_option(tmp_path: Path, runtime: str) 
 
 def test_a_runtime_that_does_not_know_its_exact_mode_does_not_claim_it() -> None:
     """Version 1.10, the last one for Python 3.6, takes any entry and says nothing."""
-    from edgenet.runner.runtimes.onnxruntime import _arithmetic
+    from edgenet.runner.runtimes.onnxruntime_loading import arithmetic
 
-    (old,), (new,) = (_arithmetic("int8", version).values() for version in ("1.12.1", "1.13.0"))
+    (old,), (new,) = (arithmetic("int8", version).values() for version in ("1.12.1", "1.13.0"))
     assert old == "unknown to onnxruntime 1.12.1"
     assert new == "1"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import gc
 import sys
 import time
@@ -11,7 +12,14 @@ import pytest
 from numpy.typing import NDArray
 
 from edgenet.runner import timing
-from edgenet.runner.timing import Query, clock_quality, quiet, run_queries, warm_up
+from edgenet.runner.timing import (
+    Query,
+    clock_quality,
+    quiet,
+    run_queries,
+    run_stages,
+    warm_up,
+)
 
 MS = 1_000_000
 
@@ -60,6 +68,24 @@ def test_every_query_is_kept_in_order_and_split_into_its_three_parts() -> None:
     samples = run_queries(Session(clock, [10, 500, 20]), _batches(1), Query(0, 3), clock)
     assert samples.dtype == np.int64
     assert samples.tolist() == [[1, 10, 3], [1, 500, 3], [1, 20, 3]]
+
+
+def test_the_gpus_time_of_each_query_is_read_between_the_queries() -> None:
+    """Reading it takes time, which is in no part of any query."""
+
+    class OnGpu(Session):
+        """Took half of ``execute`` on the GPU; telling so takes a second."""
+
+        def gpu_ns(self) -> int:
+            self.clock.ns += 1000 * MS
+            return self.execute_ns[len(self.seen) - 1] // 2
+
+    clock = Clock()
+    gpu_samples = array.array("q")
+    session = OnGpu(clock, [10, 500, 20])
+    samples = run_queries(session, _batches(1), Query(0, 3), clock, gpu_samples)
+    assert samples.tolist() == [[1, 10, 3], [1, 500, 3], [1, 20, 3]]
+    assert gpu_samples.tolist() == [5, 250, 10]
 
 
 def test_the_loop_runs_until_both_the_duration_and_the_number_of_queries_are_reached() -> None:
@@ -145,3 +171,22 @@ def test_the_clocks_resolution_and_the_loops_overhead_are_measured() -> None:
     assert 0 < quality.resolution_ns < 100_000
     assert len(quality.overhead_ns) == 3
     assert all(0 <= part < 100_000 for part in quality.overhead_ns)
+
+
+def test_stages_hand_their_values_on_and_each_is_timed() -> None:
+    """Inputs in turn, until the time is up and the queries are enough."""
+    clock = Clock()
+    seen: list[int] = []
+
+    def add(value: int) -> int:
+        clock.ns += 5
+        return value + 10
+
+    def keep(value: int) -> None:
+        clock.ns += 7
+        seen.append(value)
+
+    samples = run_stages([add, keep], [1, 2], Query(30e-9, 2), clock)
+    assert seen == [11, 12, 11]
+    assert samples.tolist() == [[5, 7]] * 3
+    assert run_stages([keep], [1], Query(0, 4), clock).shape == (4, 1)

@@ -1,6 +1,6 @@
 """The ``bench`` workflow on tiny bundles, with processes that are real but short.
 
-All of them share one measured run, which is the slow part.
+All of them share one measured run, which is the slow part; for its sake they are one long file.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 
 import edgenet.data
+from edgenet.bench import plan
 from edgenet.data import Dataset, Split
 from edgenet.errors import CorruptFile, DataUnavailable, NotPossible, UsageError
 from edgenet.progress import Step
@@ -83,11 +85,11 @@ def test_a_runs_bundles_are_measured_into_its_reports(run: Path) -> None:
     assert result.path == run / "reports" / "bench-1"
     (row,) = result.rows
     assert row.failure is None
-    assert [latency.batch for latency in row.latency] == [1, 64]
+    assert [latency.batch for latency in row.latency] == [1, 8, 32, 64]
     assert (row.processes, result.complete, result.measured) == (2, True, True)
     saved = _saved(result)
     assert saved["rows"] == json.loads(json.dumps([row.to_json()]))
-    assert saved["schema"] == "edgenet.bench/1"
+    assert saved["schema"] == "edgenet.bench/2"
     for process in saved["processes"]:
         folder = result.path / process["folder"]
         assert (folder / "job.json").is_file()
@@ -245,7 +247,7 @@ def test_a_bundle_of_a_fixed_batch_is_measured_at_that(folder: Path, batch: int)
     row = _bench(write_onnx_bundle(folder / "fixed", batch=batch)).rows[0]
     assert [(latency.batch, latency.n >= 221) for latency in row.latency] == [(batch, True)]
     assert row.peak_mib is not None
-    assert len(row.skipped) == (1 if batch == 1 else 2)
+    assert len(row.skipped) == (3 if batch == 1 else 4)
 
 
 def test_ctrl_c_leaves_what_was_measured(run: Path, shapes: list[dict[str, Any]]) -> None:
@@ -268,12 +270,17 @@ def test_ctrl_c_leaves_what_was_measured(run: Path, shapes: list[dict[str, Any]]
 
 
 def test_progress_counts_processes(run: Path) -> None:
-    """From the first to the last."""
+    """From the first to the last, and the parts of each as they are done."""
     steps: list[Step] = []
     bench(BenchArguments(sources=(run,), **{**SHORT, "processes": 2}), progress=steps.append)
-    assert [(step.done, step.total, step.final) for step in steps] == [
+    whole = [(step.done, step.total, step.final) for step in steps if step.done == int(step.done)]
+    assert list(dict.fromkeys(whole)) == [
         *((0, 2, False), (1, 2, True), (1, 2, False), (2, 2, True)),
     ]
+    done = [step.done for step in steps]
+    assert done == sorted(done)
+    assert len(set(done)) > 10
+    assert "64" in [step.figures.get("batch") for step in steps]
 
 
 def test_a_damaged_bundle_stops_everything_before_it_begins(run: Path) -> None:
@@ -292,55 +299,36 @@ def test_a_run_without_bundles_says_how_to_make_one(run: Path) -> None:
     assert caught.value.hint == f"make one first: edgenet export {run}"
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"sources": ()},
-        {"runtimes": ("onnxrutime",)},
-        {"runtimes": ("onnxruntime", "onnxruntime")},
-        {"threads": 0},
-        {"device": "toaster"},
-        {"batches": ()},
-        {"batches": (0,)},
-        {"batches": (1, 1)},
-        {"batches": (100_000,)},
-        {"duration_s": 0},
-        {"duration_s": float("nan")},
-        {"warmup_s": -1},
-        {"processes": 0},
-        {"time_limit_s": 0},
-        {"split_seed": -1},
-        {"name": "../x"},
-        {"name": ""},
-    ],
-)
-def test_arguments_check_themselves(wrong: dict[str, Any]) -> None:
-    """Before anything is opened."""
-    with pytest.raises(UsageError):
-        BenchArguments(**{"sources": ("x",), **wrong})
-
-
 @pytest.mark.parametrize("device", ["cuda", "cuda:0"])
-def test_a_gpu_is_not_possible_and_not_replaced_by_the_cpu(device: str) -> None:
-    """Exit code 5."""
-    with pytest.raises(NotPossible, match=device):
-        BenchArguments(sources=("x",), device=device)
+def test_a_gpu_is_not_possible_and_not_replaced_by_the_cpu(
+    run: Path, monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    """Exit code 5, and nothing is written."""
+    monkeypatch.setattr(plan, "probe", lambda: "no driver")
+    with pytest.raises(NotPossible, match=f"on {device}: no driver"):
+        _bench(run, device=device)
+    assert not (run / "reports").exists()
 
 
-def test_the_default_plan_of_two_bundles_stays_well_under_a_minute() -> None:
-    """What the clock is asked for; loading comes on top."""
-    arguments = BenchArguments(sources=("x",))
-    seconds = sum(one.warmup_s + one.min_duration_s for one in arguments.scenarios)
-    assert seconds * arguments.processes * 2 < 30
-
-
-def test_a_long_measurement_is_not_ended_by_its_own_time_limit() -> None:
-    """Unless a limit is asked for."""
-    arguments = BenchArguments(sources=("x",), duration_s=3000, warmup_s=100)
-    asked = sum(one.min_duration_s + 4 * one.warmup_s for one in arguments.scenarios)
-    assert arguments.process_time_limit_s(arguments.scenarios) == 300 + asked
-    limited = BenchArguments(sources=("x",), time_limit_s=7)
-    assert limited.process_time_limit_s(limited.scenarios) == 7
+def test_a_bundle_of_a_run_that_nothing_here_runs_does_not_stop_the_others(
+    run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An engine is a row with its reason; what is no engine yet, or no runtime takes, is noted."""
+    monkeypatch.setattr(plan, "probe", lambda: "no driver")
+    for format in ("engine", "rtx"):
+        bundle = write_onnx_bundle(run / "bundles" / f"{format}-fp32")
+        edit_manifest(bundle, partial(dict.update, format=format))
+    plan_only = write_onnx_bundle(run / "bundles" / "engine-fp32-jetson-nano")
+    edit_manifest(plan_only, lambda manifest: manifest["options"].update(engine={"built": False}))
+    engine, onnx = _bench(run, runtimes=()).rows
+    assert (engine.runtime, engine.device, onnx.runtime) == ("tensorrt", "cuda", "onnxruntime")
+    assert engine.failure is not None
+    assert engine.failure.code == "not-possible"
+    assert onnx.failure is None
+    assert "rtx-fp32 is left out: no runtime" in caplog.text
+    assert "engine-fp32-jetson-nano is left out: its engine is yet to be built" in caplog.text
+    with pytest.raises(NotPossible, match="no runtime takes the format 'rtx'"):
+        _bench(run / "bundles" / "rtx-fp32")
 
 
 def test_an_onnx_bundle_is_measured_with_torch_blocked_from_import(run: Path) -> None:

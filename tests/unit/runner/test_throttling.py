@@ -1,0 +1,30 @@
+"""What processors tell of having been slowed, in a ``/sys`` that a test invents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgenet.runner.throttling import read_throttling
+
+
+def test_an_intel_processors_counters_are_summed(tmp_path: Path) -> None:
+    """Of all cores and of their package."""
+    for number, (core, package) in enumerate([(1, 2), (3, 0)]):
+        place = tmp_path / f"sys/devices/system/cpu/cpu{number}/thermal_throttle"
+        place.mkdir(parents=True)
+        (place / "core_throttle_count").write_text(f"{core}\n")
+        (place / "package_throttle_count").write_text(f"{package}\n")
+    assert read_throttling(tmp_path) == {"events": 6, "flags": None}
+
+
+def test_a_raspberry_pi_tells_what_holds_now(tmp_path: Path) -> None:
+    """0x50005: under-voltage and throttled, now and since it started; only now counts."""
+    place = tmp_path / "sys/devices/platform/soc/soc:firmware"
+    place.mkdir(parents=True)
+    (place / "get_throttled").write_text("50005\n")
+    assert read_throttling(tmp_path) == {"events": None, "flags": 5}
+
+
+def test_a_machine_that_tells_nothing_gives_none(tmp_path: Path) -> None:
+    """As most virtual machines."""
+    assert read_throttling(tmp_path) is None
