@@ -85,7 +85,14 @@ def test_a_broken_picture_is_named_and_training_goes_on(tiny: list[str], tmp_pat
     assert reason
 
 
-@pytest.mark.parametrize("damage", ["truncated", "garbled", "emptied"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "truncated",
+        pytest.param("garbled", marks=pytest.mark.slow),
+        pytest.param("emptied", marks=pytest.mark.slow),
+    ],
+)
 def test_a_damaged_checkpoint_is_refused_and_named(run: Path, damage: str) -> None:
     """Exit code 6, from every verb that reads it."""
     file = run / "weights" / "best.safetensors"

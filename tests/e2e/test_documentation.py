@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -48,9 +49,14 @@ def test_the_readmes_way_by_hand_works_as_typed(tmp_path: Path) -> None:
             assert "7" in result.stdout
 
 
-@pytest.mark.parametrize(
-    "file", sorted((ROOT / "docs" / "guide").glob("*.md")), ids=lambda f: f.name
-)
+def _guides() -> list[Any]:
+    """Return every guide; those that train several networks are left to the slow tests."""
+    marks = {"compression.md": (pytest.mark.slow,), "transfer.md": (pytest.mark.slow,)}
+    files = sorted((ROOT / "docs" / "guide").glob("*.md"))
+    return [pytest.param(file, id=file.name, marks=marks.get(file.name, ())) for file in files]
+
+
+@pytest.mark.parametrize("file", _guides())
 def test_the_python_of_a_guide_runs(file: Path, tmp_path: Path) -> None:
     """In the order of the page, in one interpreter."""
     code = "\n".join(code_blocks(file, "python"))

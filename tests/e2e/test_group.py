@@ -100,6 +100,7 @@ def test_a_run_is_repeated_from_its_arguments(place: Path, tmp_path: Path) -> No
         assert checkpoints.digest(one) == checkpoints.digest(two)
 
 
+@pytest.mark.slow
 def test_a_killed_group_goes_on_to_the_weights_of_one_that_was_not(
     place: Path, tmp_path: Path
 ) -> None:

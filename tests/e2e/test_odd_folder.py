@@ -81,6 +81,7 @@ def test_an_exported_bundle_says_the_same(odd: Path) -> None:
     assert len({json.dumps(confusion) for confusion in of.values()}) == 1
 
 
+@pytest.mark.slow
 def test_the_run_is_explained(odd: Path) -> None:
     """Colour pictures of three classes of other sizes have maps, kernels and certainties, too."""
     result = edgenet(odd, "explain", RUN, "--json")

@@ -9,12 +9,15 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from edgenet.training.checkpoint import load
 from tests.commands import edgenet, said
 
 OPTIONS = ["--qat", "--epochs", "30", "--max-drop", "0.5", "--no-measure", "--json"]
 
 
+@pytest.mark.slow
 def test_a_killed_training_is_finished_by_the_same_command(run: Path, tmp_path: Path) -> None:
     """To the file that it would have been: kill -9 between two epochs, or in one."""
     undisturbed = Path(shutil.copytree(run, tmp_path / "undisturbed"))

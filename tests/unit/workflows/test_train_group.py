@@ -253,8 +253,8 @@ def stop_at(task: str, done: int) -> Callable[[Step], None]:
     [
         ("train seed 4", 1),
         ("train group", 1),
-        ("train seed 6", 2),
-        ("train group", 3),
+        pytest.param("train seed 6", 2, marks=pytest.mark.slow),
+        pytest.param("train group", 3, marks=pytest.mark.slow),
     ],
 )
 def test_a_group_goes_on_where_it_was_interrupted(
