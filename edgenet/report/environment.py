@@ -29,6 +29,7 @@ _SHOWN = ("host", "now", "after", "packages", "edgenet", "command", "started", "
 _HOST = (
     *("cpu", "memory_bytes", "swap_bytes", "limits", "numa_nodes", "system", "kernel", "machine"),
     *("board", "jetson", "libc", "python", "python_implementation", "numpy", "thread_variables"),
+    *("distribution", "gpus", "gpu_driver"),
 )
 
 
@@ -66,6 +67,8 @@ def _machine(document: Document) -> dict[str, Any]:
         "cores": _cores(cpu),
         "usable cores": _words(cpu.get("affinity")),
         "governor": cpu.get("governor"),
+        "clock driver": cpu.get("driver"),
+        "SMT": cpu.get("smt"),
         "lowest_khz": cpu.get("lowest_khz"),
         "highest_khz": cpu.get("highest_khz"),
         "boost": cpu.get("boost"),
@@ -77,7 +80,10 @@ def _machine(document: Document) -> dict[str, Any]:
         "system": " ".join(
             str(host[name]) for name in ("system", "kernel", "machine") if host.get(name)
         ),
+        "distribution": host.get("distribution"),
         "C library": host.get("libc"),
+        "GPUs": _words(host.get("gpus"), ", "),
+        "GPU driver": host.get("gpu_driver"),
         "board": host.get("board"),
         "jetson": host.get("jetson"),
     }
@@ -90,6 +96,7 @@ def _state(snapshot: Any) -> dict[str, Any]:
         "load average": _words(now.get("load_average"), ", "),
         "running tasks": now.get("running_tasks"),
         "clocks_khz": _words(now.get("frequencies_khz"), ", "),
+        "gpu_clock_khz": now.get("gpu_frequency_khz"),
         "temperatures_c": now.get("temperatures_c"),
         "memory available": _bytes(now.get("memory_available_bytes")),
     }
