@@ -11,14 +11,13 @@ import io
 import logging
 from typing import Any, Dict, Iterator, Optional
 
-import numpy as np
-
 from edgenet.errors import CorruptFile, NotPossible
 from edgenet.runner.bundle import Bundle
 from edgenet.runner.fields import FieldError
 from edgenet.runner.pt2_file import Pt2, check_version, read_pt2
 from edgenet.runner.runtimes import check_device
 from edgenet.runner.torch_errors import explained
+from edgenet.runner.torch_session import TorchSession
 
 FORMATS = ("pt2",)
 CLOCKS = ("host",)
@@ -36,7 +35,7 @@ def versions() -> Dict[str, str]:
     return {"torch": str(_library().__version__)}
 
 
-def open_session(bundle: Bundle, threads: int, device: str) -> "Pt2Session":
+def open_session(bundle: Bundle, threads: int, device: str) -> TorchSession:
     """Load a ``.pt2`` bundle.
 
     Args:
@@ -52,73 +51,8 @@ def open_session(bundle: Bundle, threads: int, device: str) -> "Pt2Session":
     checked = _read(bundle)
     torch = _library()
     check_version(str(torch.__version__))
-    return Pt2Session(bundle, checked, torch, threads)
-
-
-class Pt2Session:
-    """One loaded module with an input tensor of its own."""
-
-    def __init__(self, bundle: Bundle, checked: Pt2, torch: Any, threads: int) -> None:
-        self.options = {}  # type: Dict[str, str]
-        self._torch = torch
-        self._torch.set_num_threads(threads)
-        self._path = bundle.model_path
-        self._module = _load(torch, checked, bundle)
-        self._dtype = getattr(torch, bundle.manifest.input.dtype)
-        self._classes = bundle.manifest.output.shape[1]
-        self._images = torch.empty(0, dtype=self._dtype)
-        self._view = self._images.numpy()
-        self._logits: Any = None
-        self._checked = False  # the output, for this shape of the input
-
-    def bind(self, images: np.ndarray) -> None:
-        """Copy pictures uint8 [N, C, H, W] to the module's input."""
-        if images.shape != self._view.shape:
-            self._images = self._torch.empty(images.shape, dtype=self._dtype)
-            self._view = self._images.numpy()
-            self._checked = False
-        np.copyto(self._view, images)
-
-    def execute(self) -> None:
-        """Run the network on what is bound.
-
-        Raises:
-            CorruptFile: The file does not take or give what its manifest promises, or its program
-                does not run.
-            EdgenetError: There is not enough memory.
-        """
-        with self._torch.inference_mode():
-            if self._checked:
-                self._logits = self._module(self._images)
-                return
-            try:
-                self._logits = self._module(self._images)
-            except Exception as error:  # whatever the program does wrong
-                raise explained(self._path, "does not run", error) from error
-            self._check_logits()
-
-    def fetch(self) -> np.ndarray:
-        """Return the logits float32 [N, K], valid until the next bind."""
-        logits: np.ndarray = self._logits.numpy()
-        return logits
-
-    def run(self, images: np.ndarray) -> np.ndarray:
-        """Return the logits float32 [N, K] of pictures uint8 [N, C, H, W]."""
-        self.bind(images)
-        self.execute()
-        return np.array(self.fetch())
-
-    def close(self) -> None:
-        """Give the module's memory back."""
-        self._module = None
-        self._logits = None
-
-    def _check_logits(self) -> None:
-        shape = (len(self._view), self._classes)
-        given = self._logits
-        if getattr(given, "shape", None) != shape or given.dtype is not self._torch.float32:
-            raise CorruptFile("{} does not give float32 {}".format(self._path, list(shape)))
-        self._checked = True
+    torch.set_num_threads(threads)
+    return TorchSession(bundle, torch, _load(torch, checked, bundle))
 
 
 def _library() -> Any:

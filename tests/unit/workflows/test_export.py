@@ -1,6 +1,6 @@
 """Export: what is kept, what is refused, and that nothing is left behind.
 
-All of them share one trained network and its first export.
+All of them share one trained network and its first export, so they are one long file.
 """
 
 from __future__ import annotations
