@@ -7,10 +7,11 @@ whoever times one process of each, or all of A and then all of B. ``compare`` le
 take turns and decides by the median of the ratios of neighbours (see `edgenet.bench.compare`).
 
 Here both answers are known. *Equal* pairs are two copies of one bundle: whatever is told apart is a
-false alarm, of which the interval of 12 rounds allows 3.9 %. *Slowed* pairs are a bundle and a copy
-whose queries spin for 5 % of their time at their end, the same code with another number (see
-``_slowed_onnxruntime.py``): whatever is not found slower is missed. To end the spin the clock has
-to be looked at, which both copies do, and some of the delay is lost in it: 4.4 to 4.8 % arrive.
+false alarm. The interval of 12 rounds leaves out what it should hold in 3.9 %, and a difference up
+to a hundredth counts as none (`edgenet.bench.compare.NEGLIGIBLE`). *Slowed* pairs are a bundle and
+a copy whose queries spin for 5 % of their time at their end, the same code with another number (see
+``_slowed_onnxruntime.py``): whatever is not found slower is missed. How much of the delay arrives
+is told by the ratios that were measured.
 Both kinds alternate, so that no hour of the machine is that of one kind alone. Verdicts are counted
 and change nothing: an INVALID pair that is told apart is a false alarm, too.
 
@@ -18,7 +19,7 @@ Beside it stands what the same decision does with made-up noise (``--simulate`` 
 processes that differ by 1 %, a machine that drifts, and one process in 20 or in 10 that is slower
 by a tenth or more on the average.
 
-On an idle machine of 2 cores a pair takes about 10 s, all 200 about 33 minutes. What was measured
+On an idle machine of 2 cores a pair takes about 12 s, all 200 about 40 minutes. What was measured
 is kept in ``--keep`` after every pair, and another call goes on from there.
 ``python benchmarks/compare_pairs.py --pairs 100 --threads 1``
 """

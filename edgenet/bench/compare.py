@@ -10,7 +10,13 @@ falls out of the round's ratio; what the second of two pays for being the second
 turn. The interval is that of the median of the rounds' ratios, between the k-th from below and the
 k-th from above. It assumes neither a distribution nor equal noise in every round, as Student's and
 the signed ranks' do: of 12 rounds two may be spoiled altogether and no end of it follows them. With
-12 rounds it holds the median with 96.1 %, so that of equal bundles at most 3.9 % are told apart.
+12 rounds it holds the median with 96.1 %, so that of equal bundles at most 3.9 % leave 1 outside.
+
+**What is told** (`Ratio.finding`): nothing below a hundredth. Two copies of one file are in two
+places, on the disk and in the names that a process is started with, and a difference of some
+thousandths between them may be real, stay for every round, and mean nothing to who reads it. B is
+therefore called slower where all of the interval lies more than ``NEGLIGIBLE`` above 1, and faster
+where all of it lies as far below. The interval itself is shown as it is.
 
 **Two results** (`independent_ratio`): processes of both were never neighbours. The interval is
 Welch's of the difference of the mean logarithms; with three processes a side it is wide. It knows
@@ -38,6 +44,9 @@ from edgenet.statistics import median_interval, student_t_quantile
 
 CONFIDENCE = 0.95
 """Of everything that is said of one comparison together."""
+
+NEGLIGIBLE = 0.01
+"""A difference up to this is none: as much comes of where a process's memory lies."""
 
 MOST_ROUNDS = 100
 """Above it, more rounds are no advice."""
@@ -79,10 +88,12 @@ class Ratio:
 
     @property
     def finding(self) -> Finding:
-        """Whether a difference is shown: all of the interval lies on one side of 1."""
-        if self.interval is None or self.interval[0] <= 1 <= self.interval[1]:
+        """Whether a difference is shown: all of the interval lies beyond the negligible."""
+        if self.interval is None:
             return "not told apart"
-        return "slower" if self.interval[0] > 1 else "faster"
+        if self.interval[0] > 1 + NEGLIGIBLE:
+            return "slower"
+        return "faster" if self.interval[1] < 1 / (1 + NEGLIGIBLE) else "not told apart"
 
     def against(self, limit: float) -> AgainstLimit:
         """Return on which side of a limit all of the interval lies."""
@@ -90,15 +101,23 @@ class Ratio:
             return "cannot tell"
         return "above" if self.interval[0] > limit else "within"
 
-    def n_needed(self, limit: float = 1.0) -> int | None:
+    def n_needed(self, limit: float | None = None) -> int | None:
         """Return about how many rounds, or processes of each, would tell the ratio from a limit.
 
         The interval's half towards the limit shrinks as one over the root of their number. None
         where that is more than ``MOST_ROUNDS``, or nothing is known of the spread.
+
+        Args:
+            limit: None takes the nearest ratio that is called slower, or faster; of a ratio that
+                is negligible itself no number of rounds tells anything.
         """
         n = min(self.n_a, self.n_b)
         if self.low is None or self.high is None:
             return None
+        if limit is None:
+            limit = (1 + NEGLIGIBLE) ** (1 if self.value > 1 else -1)
+            if (self.value > limit) != (limit > 1):
+                return None
         distance = abs(math.log(self.value / limit))
         end = self.high if self.value <= limit else self.low
         half = abs(math.log(end / self.value))

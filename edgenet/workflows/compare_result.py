@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from edgenet.bench.compare import Ratio
+from edgenet.bench.compare import NEGLIGIBLE, Ratio
 from edgenet.bench.comparison import Comparison, Times
 from edgenet.workflows.compare_arguments import CompareArguments
 
@@ -93,7 +93,10 @@ def finding(ratio: Ratio, limit: float | None = None) -> str:
         return f"{takes}, which {few}"
     low, high = ratio.interval
     spread = f"{low:.3f} to {high:.3f}, {100 * ratio.confidence:.1f} % interval, {_units(ratio)}"
-    return f"{takes} ({spread}): {ratio.finding}{_against(ratio, limit)}"
+    told = ratio.finding
+    if told == "not told apart":
+        told += f" by more than {100 * NEGLIGIBLE:g} %"
+    return f"{takes} ({spread}): {told}{_against(ratio, limit)}"
 
 
 def _against(ratio: Ratio, limit: float | None) -> str:

@@ -75,7 +75,7 @@ def test_two_spoiled_rounds_of_twelve_move_no_end_beyond_the_others() -> None:
 def test_equal_coins_are_told_apart_as_rarely_as_is_said() -> None:
     """All 4,096 ways in which 12 rounds can fall on either side, each as likely as any other."""
     sides = (np.arange(2**ROUNDS)[:, None] >> np.arange(ROUNDS)) & 1
-    spread = np.linspace(0.001, 0.02, ROUNDS)
+    spread = np.linspace(0.02, 0.04, ROUNDS)  # where a side that is told is no negligible one
     told = 0
     for side in sides:
         b = 100 * np.exp(np.where(side, spread, -spread))
@@ -101,7 +101,11 @@ def test_too_few_rounds_say_nothing_however_clear_they_are() -> None:
         (1.06, 1.08, "slower", "above"),
         (1.02, 1.04, "slower", "within"),
         (1.04, 1.07, "slower", "cannot tell"),
+        (1.012, 1.04, "slower", "within"),
+        (1.008, 1.04, "not told apart", "within"),
         (0.99, 1.02, "not told apart", "within"),
+        (0.96, 0.992, "not told apart", "within"),
+        (0.96, 0.988, "faster", "within"),
         (0.90, 0.92, "faster", "within"),
         (0.99, 1.20, "not told apart", "cannot tell"),
     ],
@@ -117,8 +121,13 @@ def test_it_is_told_how_many_more_rounds_would_tell() -> None:
     b = [100 * one for one in (0.98, 1.0, 1.02, 1.0, 1.04, 1.02, 1.0, 1.02, 0.98, 1.02, 1.04, 1.0)]
     found = paired_ratio([100.0] * ROUNDS, b)
     assert found.value == pytest.approx(1.01, abs=1e-3)
-    assert found.n_needed() in range(14, 40)
+    assert found.n_needed(1.0) in range(14, 40)
     assert found.n_needed(found.value) is None
+    assert found.n_needed() is None  # a hundredth is negligible
+    for b_takes in (1.015, 0.985):
+        more = paired_ratio([100.0] * ROUNDS, [one * b_takes / found.value for one in b])
+        assert more.finding == "not told apart"
+        assert more.n_needed() in range(14, 60)
     assert paired_ratio([100.0] * ROUNDS, [100.0] * ROUNDS).n_needed() is None
 
 
