@@ -196,6 +196,7 @@ def figures(pairs: list[dict[str, Any]]) -> dict[str, Any]:
         "ratio_lowest": min(ratios),
         "ratio_highest": max(ratios),
         "interval_width_median": statistics.median(pair["high"] - pair["low"] for pair in pairs),
+        "intervals_without_one": sum(not pair["low"] <= 1 <= pair["high"] for pair in pairs),
         "invalid": sum(bool(pair["invalid"]) for pair in pairs),
     }
 
