@@ -122,7 +122,8 @@ def _run(job: EngineJob, time_limit_s: float) -> list[Engine]:
     built = [_engine(job.library, event) for event in outcome.all("built")]
     if not outcome.finished:
         # Where not even the library was loaded, no other file would fare better.
-        lost = 1 if outcome.find("started") else len(job.files)
+        missing = len(job.files) - len(built)
+        lost = min(1, missing) if outcome.find("started") else missing
         built += [_lost(job.library, str(outcome.reason))] * lost
     return built
 

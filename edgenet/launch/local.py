@@ -29,6 +29,7 @@ DEFAULT_TIME_LIMIT_S = 300.0
 MAX_LINE_BYTES = 1 << 20
 MAX_EVENTS = 10_000
 STDERR_TAIL_BYTES = 1 << 13
+_LAST_WORDS = 300  # characters
 _READ_BYTES = 1 << 16
 _POLL_S = 0.2
 _GRACE_NS = 5_000_000_000
@@ -185,7 +186,9 @@ def _follow(
 ) -> Ending | None:
     """Read what a process says until it ends; return what it did wrong, if anything.
 
-    Once the last event is there, the process has a few seconds to end.
+    Once the last event is there, the process has a few seconds to end. Once it has ended, what it
+    left in its pipes is read; another process that it started and that holds them is not waited
+    for.
     """
     if process.stdout is None or process.stderr is None:
         raise ValueError("the process must have been started with pipes")
@@ -193,18 +196,22 @@ def _follow(
         selector.register(process.stdout, selectors.EVENT_READ, answer.take)
         selector.register(process.stderr, selectors.EVENT_READ, answer.take_error)
         while selector.get_map():
+            ended = process.poll() is not None
             if now_ns() >= deadline_ns:
-                return None if answer.last else Ending.TIMEOUT
+                return None if answer.last or ended else Ending.TIMEOUT
             answer.fault = watch.excess()
             if answer.fault is not None:
                 return Ending.MEMORY
-            for key, _ in selector.select(timeout=_POLL_S):
+            ready = selector.select(timeout=0 if ended else _POLL_S)
+            if ended and not ready:
+                return None
+            for key, _ in ready:
                 data = os.read(key.fd, _READ_BYTES)
                 if not data:
                     selector.unregister(key.fileobj)
                 elif key.data(data) is False:
                     return Ending.GARBAGE
-            if answer.last:
+            if answer.last or ended:
                 deadline_ns = min(deadline_ns, now_ns() + _GRACE_NS)
     try:
         process.wait(timeout=max(0.0, (deadline_ns - now_ns()) / 1e9))
@@ -214,11 +221,10 @@ def _follow(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the process and all that it started, unless it ended by itself."""
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    """Kill the process, unless it ended by itself, and what it started and left behind."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _outcome(answer: _Answer, fault: Ending | None, exit_code: int, duration_s: float) -> Outcome:
@@ -250,7 +256,7 @@ def _judge(
     if exit_code < 0:
         name = signal_name(-exit_code)
         return Ending.CRASH, f"it crashed: {name}", _SIGNAL_HINTS.get(name), "failed"
-    said = answer.stderr_tail.strip().rpartition("\n")[2]
+    said = (answer.stderr_tail.strip().splitlines() or [""])[-1][-_LAST_WORDS:]
     reason = f"it ended with exit code {exit_code} and no result"
     return Ending.CRASH, f"{reason}: {said}" if said else reason, None, "failed"
 

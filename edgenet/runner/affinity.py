@@ -1,8 +1,9 @@
 """Pinning a measurement to processors, so that it neither wanders nor shares a core with itself.
 
 As many physical cores are taken as there are threads; all others are left to the rest of the
-machine. The fastest are taken first, where a processor has cores of several kinds, and of equals
-those of the highest number, since a system's own work tends to be on the lowest.
+machine. Of several sockets one is filled first. The fastest are taken first, where a processor has
+cores of several kinds, and of equals those of the highest number, since a system's own work tends
+to be on the lowest.
 """
 
 import os
@@ -62,7 +63,15 @@ def choose(allowed: Iterable[int], threads: int, cpus: Path = _CPUS) -> Optional
         siblings = _text(place / "topology/thread_siblings_list") or str(number)
         by_core.setdefault(siblings, number)
     best = sorted(by_core.values(), key=lambda number: (-_speed(cpus, number), -number))
-    return sorted(best[:threads]) if len(best) >= threads else None
+    if len(best) < threads:
+        return None
+    home = _socket(cpus, best[0])
+    best.sort(key=lambda number: _socket(cpus, number) != home)
+    return sorted(best[:threads])
+
+
+def _socket(cpus: Path, number: int) -> str:
+    return _text(cpus / "cpu{}".format(number) / "topology/physical_package_id")
 
 
 def _speed(cpus: Path, number: int) -> int:

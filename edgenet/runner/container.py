@@ -6,7 +6,7 @@ a container the outermost that can be seen is the container's own.
 
 import os
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 _GROUPS = "sys/fs/cgroup"
 _NO_LIMIT = 1 << 60  # control groups of the first version say "none" as a huge number
@@ -23,6 +23,24 @@ def limits(root: Path) -> Dict[str, Optional[float]]:
     cores = [_cores(group) for group in _groups(root, _CPU)]
     memory = [_memory_bytes(group) for group in _groups(root, _MEMORY)]
     return {"cores": _least(cores), "memory_bytes": _least(memory)}
+
+
+def memory_left_bytes(root: Path) -> Optional[int]:
+    """Return what the memory limits of all groups leave to be taken now; None without limit.
+
+    The content of files that a group keeps in memory counts as left: the kernel drops it first.
+
+    Args:
+        root: The folder that holds ``proc`` and ``sys``.
+    """
+    left = []
+    for group in _groups(root, _MEMORY):
+        limit = _memory_bytes(group)
+        if limit is not None:
+            used = _text(group / "memory.current") or _text(group / "memory.usage_in_bytes")
+            taken = (_integer(used) or 0) - _kept_files_bytes(group)
+            left.append(max(0, limit - max(0, taken)))
+    return min(left, default=None)
 
 
 def quota_throttled(root: Path) -> Dict[str, int]:
@@ -81,13 +99,24 @@ def _quota(group: Path) -> Tuple[Optional[int], Optional[int]]:
     )
 
 
-def _memory_bytes(group: Path) -> Optional[float]:
+def _memory_bytes(group: Path) -> Optional[int]:
     text = _text(group / "memory.max") or _text(group / "memory.limit_in_bytes")
     found = _integer(text)
     return None if found is None or found > _NO_LIMIT else found
 
 
-def _least(values: List[Optional[float]]) -> Optional[float]:
+def _kept_files_bytes(group: Path) -> int:
+    """Return the size of a group's page cache: of the first version, with the groups below it."""
+    sizes: Dict[str, int] = {}
+    for line in _text(group / "memory.stat").splitlines():
+        name, _, value = line.partition(" ")
+        sizes[name] = _integer(value) or 0
+    return sum(
+        sizes.get("total_" + name, sizes.get(name, 0)) for name in ("active_file", "inactive_file")
+    )
+
+
+def _least(values: Sequence[Optional[float]]) -> Optional[float]:
     return min((value for value in values if value is not None), default=None)
 
 

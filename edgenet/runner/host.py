@@ -8,14 +8,16 @@ whoever judges the measurement can apply his own limits.
 import os
 import platform
 import re
+from collections import OrderedDict
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterable, List, Optional
 
 import numpy as np
 
-from edgenet.runner.container import limits, quota_throttled
+from edgenet.runner.container import limits, memory_left_bytes, quota_throttled
 from edgenet.runner.jetson import gpu_clock_khz, read_board
 from edgenet.runner.nvidia_libraries import cards, driver_version
+from edgenet.runner.temperatures import in_order, read_temperatures
 from edgenet.runner.throttling import read_throttling
 from edgenet.runner.timing import now_ns
 
@@ -23,6 +25,7 @@ _ROOT = Path("/")
 _ISA_FLAG = re.compile(
     r"(sse|ssse|pni|avx|fma|f16c|amx|bmi|popcnt|neon|vfp|asimd|sve|i8mm|bf16|atomics|hypervisor).*"
 )
+_OF_THREADS = re.compile(r"(OMP|GOMP|KMP)_|.*_(NUM|MAXIMUM)_THREADS\Z")  # their number and place
 _TICKS = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal", "guest")
 _ARM_CORES = {
     ("0x41", "0xd03"): "ARM Cortex-A53",
@@ -65,7 +68,7 @@ def describe(root: Path = _ROOT) -> Dict[str, Any]:
         "python_implementation": platform.python_implementation(),
         "numpy": np.__version__,
         "thread_variables": {
-            name: os.environ[name] for name in sorted(os.environ) if name.endswith("_NUM_THREADS")
+            name: os.environ[name] for name in sorted(os.environ) if _OF_THREADS.match(name)
         },
     }
 
@@ -77,7 +80,7 @@ def snapshot(root: Path = _ROOT) -> Dict[str, Any]:
     snapshots is what happened in between.
     """
     stat = _stat(root)
-    pages = _pairs(root / "proc/vmstat", ("pswpin", "pswpout"))
+    pages = _pairs(_text(root / "proc/vmstat"))
     return {
         "at_ns": now_ns(),
         "load_average": _load_average(root),
@@ -90,7 +93,7 @@ def snapshot(root: Path = _ROOT) -> Dict[str, Any]:
         "memory_available_bytes": _meminfo(root).get("MemAvailable"),
         "frequencies_khz": _frequencies(root),
         "gpu_frequency_khz": gpu_clock_khz(root),
-        "temperatures_c": _temperatures(root),
+        "temperatures_c": read_temperatures(root),
         "quota_throttled": quota_throttled(root),
         "throttling": read_throttling(root),
         "own": _own_usage(root),
@@ -98,11 +101,18 @@ def snapshot(root: Path = _ROOT) -> Dict[str, Any]:
 
 
 def available_bytes(root: Path = _ROOT) -> Optional[int]:
-    """Return the memory that is left for a new process, the container's limit included, or None."""
-    left = _meminfo(root).get("MemAvailable")
-    limit = limits(root)["memory_bytes"]
-    found = [int(value) for value in (left, limit) if value is not None]
-    return min(found) if found else None
+    """Return the memory that is left for a new process, here and in its container, or None."""
+    left = (_meminfo(root).get("MemAvailable"), memory_left_bytes(root))
+    return min((value for value in left if value is not None), default=None)
+
+
+def instruction_sets(root: Path = _ROOT) -> List[str]:
+    """Return what the processor can, of what decides a network's speed, in the kernel's words.
+
+    Args:
+        root: The folder that holds ``proc``.
+    """
+    return _isa(_cpuinfo(root))
 
 
 def _jetson(root: Path) -> Optional[Dict[str, Any]]:
@@ -112,27 +122,41 @@ def _jetson(root: Path) -> Optional[Dict[str, Any]]:
 
 def _cpu(root: Path) -> Dict[str, Any]:
     info = _cpuinfo(root)
-    frequency = root / "sys/devices/system/cpu/cpu0/cpufreq"
-    flags = (info.get("flags") or info.get("Features") or "").split()
+    clocks = sorted((root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq"), key=in_order)
+    lowest = [_integer(path / "cpuinfo_min_freq") for path in clocks]
+    highest = [_integer(path / "cpuinfo_max_freq") for path in clocks]
     return {
-        "model": _cpu_model(info),
-        "isa": sorted({flag for flag in flags if _ISA_FLAG.match(flag)}),
+        "model": _cpu_model(info, _text(root / "proc/cpuinfo")),
+        "isa": _isa(info),
         "logical_cores": os.cpu_count(),
         "physical_cores": _physical_cores(root),
         "affinity": _affinity(),
-        "governor": _line(frequency / "scaling_governor"),
-        "lowest_khz": _integer(frequency / "cpuinfo_min_freq"),
-        "highest_khz": _integer(frequency / "cpuinfo_max_freq"),
-        "driver": _line(frequency / "scaling_driver"),
+        "governor": _each(", ", (_line(path / "scaling_governor") for path in clocks)),
+        "lowest_khz": min((khz for khz in lowest if khz is not None), default=None),
+        "highest_khz": max((khz for khz in highest if khz is not None), default=None),
+        "driver": _each(", ", (_line(path / "scaling_driver") for path in clocks)),
         "boost": _boost(root),
         "smt": _line(root / "sys/devices/system/cpu/smt/control"),
     }
 
 
-def _cpu_model(info: Dict[str, str]) -> Optional[str]:
-    part = (info.get("CPU implementer", ""), info.get("CPU part", ""))
-    named = info.get("model name") or _ARM_CORES.get(part) or info.get("Hardware")
-    return named or " ".join(part).strip() or None
+def _isa(info: Dict[str, str]) -> List[str]:
+    flags = (info.get("flags") or info.get("Features") or "").split()
+    return sorted({flag for flag in flags if _ISA_FLAG.match(flag)})
+
+
+def _cpu_model(info: Dict[str, str], cpuinfo: str) -> Optional[str]:
+    """Return the processor's name, or those of the kinds of its cores."""
+    pattern = r"^CPU implementer\s*: (\w+)$(?:\n.+)*?\nCPU part\s*: (\w+)$"
+    parts = re.findall(pattern, cpuinfo, re.MULTILINE)
+    known = any(part in _ARM_CORES for part in parts)
+    named = info.get("model name") or (None if known else info.get("Hardware"))
+    return named or _each(" + ", (_ARM_CORES.get(part) or " ".join(part) for part in parts))
+
+
+def _each(separator: str, words: Iterable[Optional[str]]) -> Optional[str]:
+    """Return all different words; None where there are none."""
+    return separator.join(OrderedDict.fromkeys(word for word in words if word)) or None
 
 
 def _boost(root: Path) -> Optional[str]:
@@ -172,14 +196,10 @@ def _affinity() -> Optional[List[int]]:
 
 
 def _stat(root: Path) -> Dict[str, Any]:
-    ticks = None
-    counts: Dict[str, int] = {}
-    for line in _text(root / "proc/stat").splitlines():
-        words = line.split()
-        if words and words[0] == "cpu":
-            ticks = dict(zip(_TICKS, (int(word) for word in words[1:])))
-        elif len(words) == 2 and words[1].isdigit():
-            counts[words[0]] = int(words[1])
+    text = _text(root / "proc/stat")
+    found = re.search(r"^cpu +(\d{1,20}(?: \d{1,20})*) *$", text, re.MULTILINE | re.ASCII)
+    ticks = None if found is None else dict(zip(_TICKS, map(int, found.group(1).split())))
+    counts = _pairs(text)
     return {
         "ticks": ticks,
         "context_switches": counts.get("ctxt"),
@@ -188,38 +208,25 @@ def _stat(root: Path) -> Dict[str, Any]:
 
 
 def _load_average(root: Path) -> Optional[List[float]]:
-    words = _text(root / "proc/loadavg").split()
-    return [float(word) for word in words[:3]] or None
+    found = re.match(r"(\d{1,9}\.\d+) (\d{1,9}\.\d+) (\d{1,9}\.\d+) ", _text(root / "proc/loadavg"))
+    return None if found is None else [float(number) for number in found.groups()]
 
 
 def _meminfo(root: Path) -> Dict[str, int]:
-    values = {}
-    for line in _text(root / "proc/meminfo").splitlines():
-        words = line.replace(":", " ").split()
-        if len(words) >= 2 and words[1].isdigit():
-            values[words[0]] = int(words[1]) * 1024
-    return values
+    text = _text(root / "proc/meminfo")
+    found = re.findall(r"^(\w+): +(\d{1,18}) kB$", text, re.MULTILINE | re.ASCII)
+    return {name: int(number) * 1024 for name, number in found}
 
 
 def _frequencies(root: Path) -> Optional[List[int]]:
     """Return the clock of each core in kHz, as the driver or else the processor tells it."""
     cores = (root / "sys/devices/system/cpu").glob("cpu[0-9]*/cpufreq/scaling_cur_freq")
-    told = [_integer(path) for path in sorted(cores)]
+    told = [_integer(path) for path in sorted(cores, key=in_order)]
     found = [value for value in told if value is not None]
     if not found:
-        lines = re.findall(r"^cpu MHz\s*:\s*([0-9.]+)$", _text(root / "proc/cpuinfo"), re.MULTILINE)
-        found = [int(float(megahertz) * 1000) for megahertz in lines]
+        pattern = re.compile(r"^cpu MHz\s*: (\d{1,9}(?:\.\d+)?)$", re.MULTILINE | re.ASCII)
+        found = [int(float(mhz) * 1000) for mhz in pattern.findall(_text(root / "proc/cpuinfo"))]
     return found or None
-
-
-def _temperatures(root: Path) -> Optional[Dict[str, float]]:
-    zones = {}
-    for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*")):
-        millidegrees = _integer(zone / "temp")
-        if millidegrees is not None:
-            name = "{} {}".format(zone.name[len("thermal_zone") :], _line(zone / "type") or "")
-            zones[name.strip()] = millidegrees / 1000
-    return zones or None
 
 
 def _own_usage(root: Path) -> Optional[Dict[str, Any]]:
@@ -245,8 +252,8 @@ def _waited_s(root: Path) -> Optional[float]:
         Documentation/scheduler/sched-stats.rst of the Linux kernel: the second of three numbers,
         nanoseconds.
     """
-    words = _text(root / "proc/self/schedstat").split()
-    return int(words[1]) / 1e9 if len(words) == 3 and words[1].isdigit() else None
+    found = re.match(r"\d+ (\d{1,20}) \d+$", _text(root / "proc/self/schedstat"), re.ASCII)
+    return None if found is None else int(found.group(1)) / 1e9
 
 
 def _libc() -> Optional[str]:
@@ -263,10 +270,10 @@ def _sysconf(name: str) -> Optional[int]:
         return None
 
 
-def _pairs(path: Path, names: Any) -> Dict[str, int]:
-    """Return the ``name value`` lines of a file whose names are wanted."""
-    lines = (line.split() for line in _text(path).splitlines())
-    return {words[0]: int(words[1]) for words in lines if len(words) == 2 and words[0] in names}
+def _pairs(text: str) -> Dict[str, int]:
+    """Return the lines that are a name and a number."""
+    found = re.findall(r"^(\w+) (\d{1,20})$", text, re.MULTILINE | re.ASCII)
+    return {name: int(number) for name, number in found}
 
 
 def _integer(path: Path) -> Optional[int]:

@@ -4,7 +4,7 @@ import array
 import contextlib
 import os
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -69,14 +69,16 @@ def run_job(job: Job, emit: Emit) -> None:
             model_bytes=bundle.model_bytes,
         )
     _check_format(bundle, runtime, job.runtime)
-    evaluation_set, images = _open_inputs(job, bundle, journal)
-    first = first_batch(images, bundle.manifest.fixed_batch or 1)
+    evaluation_set, pictures = _open_inputs(job, bundle, journal)
     with journal.observing():
         card = CardMemory(job.device)
     with journal.stage("loaded") as fields:
         session = runtime.open_session(bundle, job.threads, job.device, **job.session_options)
         fields.update(options=session.options, **_gpu_memory(session, card))
     try:
+        with journal.observing():
+            smallest, _ = batches_of(session, bundle.manifest.fixed_batch)
+            first = first_batch(pictures.few, smallest)
         with journal.stage("first-inference") as fields:
             session.run(first)
             fields.update(
@@ -89,9 +91,9 @@ def run_job(job: Job, emit: Emit) -> None:
             if job.latency:
                 meter.rest()
             for scenario in sorted(job.latency):
-                _measure_latency(subject, scenario, images, meter)
+                _measure_latency(subject, scenario, pictures, meter)
         if job.end_to_end is not None:
-            _measure_end_to_end(subject, job.end_to_end, images)
+            _measure_end_to_end(subject, job.end_to_end, pictures.read())
         if job.evaluate and evaluation_set is not None:
             _measure_accuracy(subject, evaluation_set)
     finally:
@@ -117,8 +119,23 @@ def _check_format(bundle: Bundle, runtime: Any, name: str) -> None:
         raise UsageError(message.format(name, bundle.manifest.format, bundle.path))
 
 
-def _open_inputs(job: Job, bundle: Bundle, journal: Journal) -> Any:
-    """Return the evaluation set, or None, and the pictures to run on, uint8 [N, C, H, W]."""
+class _Pictures(NamedTuple):
+    """What to run on.
+
+    Attributes:
+        few: As many as the first query of a bundle takes, uint8 [n, C, H, W].
+        read: Returns all of them. Those of a bundle are read again each time, so that they are not
+            held while the model's memory is measured.
+    """
+
+    few: np.ndarray
+    read: Callable[[], np.ndarray]
+
+
+def _open_inputs(
+    job: Job, bundle: Bundle, journal: Journal
+) -> Tuple[Optional[EvaluationSet], _Pictures]:
+    """Return the evaluation set, or None, and the pictures to run on."""
     wanted = bundle.manifest.picture_shape
     with journal.stage("inputs") as fields:
         if job.evaluation_set is not None:
@@ -128,12 +145,19 @@ def _open_inputs(job: Job, bundle: Bundle, journal: Journal) -> Any:
             fields.update(source="evaluation-set", digest=evaluation_set.digest)
         else:
             evaluation_set = None
-            images = bundle.golden(["inputs"])["inputs"]
+            images = _golden_inputs(bundle)
             if not len(images):
                 raise UsageError("{} has no golden inputs to run on".format(bundle.path))
             fields.update(source="golden", digest=None)
         fields.update(n=len(images))
-    return evaluation_set, images
+        few = first_batch(images, bundle.manifest.fixed_batch or 1)
+    if evaluation_set is None:
+        return None, _Pictures(few, lambda: _golden_inputs(bundle))
+    return evaluation_set, _Pictures(few, lambda: images)
+
+
+def _golden_inputs(bundle: Bundle) -> np.ndarray:
+    return bundle.golden(["inputs"])["inputs"]
 
 
 class _Subject(NamedTuple):
@@ -154,18 +178,20 @@ def _open_meter(device: str) -> Any:
     return open_meter(device)
 
 
-def _measure_latency(subject: _Subject, scenario: Scenario, images: np.ndarray, meter: Any) -> None:
+def _measure_latency(
+    subject: _Subject, scenario: Scenario, pictures: _Pictures, meter: Any
+) -> None:
     session, bundle, job, journal, on_gpu, card = subject
     reason = _not_taken(scenario.batch, session, bundle.manifest.fixed_batch)
     if reason is not None:
         journal.note("skipped", what="latency", batch=scenario.batch, reason=reason)
         return
     with journal.stage("settled") as fields:
-        few = first_batch(images, scenario.batch)
+        few = first_batch(pictures.few, scenario.batch)
         for _ in range(_SETTLING_QUERIES):
             session.run(few)
         fields.update(batch=scenario.batch, queries=_SETTLING_QUERIES, **_gpu_memory(session, card))
-    batches = timed_batches(images, scenario.batch, job.seed)
+    batches = timed_batches(pictures.read(), scenario.batch, job.seed)
     query = Query(scenario.min_duration_s, scenario.min_queries)
     gpu_samples = array.array("q") if on_gpu else None
     with journal.stage("latency") as fields:

@@ -201,8 +201,8 @@ def _open(device: str, root: Path) -> Meter:
     packages = find_counters(root)
     reason = monitor.reason or packages.reason
     counted = (CounterSource(packages.counters),) if packages.counters else ()
-    if device == "cpu":
-        return Meter(counted, None if counted else reason)
+    if device == "cpu" or (monitor.reason is not None and not counted):
+        return Meter(counted, None if counted else reason)  # a board's GPU has no card to ask
     alone = None if counted else "the GPU alone is counted: {}".format(reason)
     return Meter((*counted, _gpu_source(device)), alone)
 

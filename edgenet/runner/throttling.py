@@ -1,10 +1,13 @@
 """Whether a processor was slowed to protect it: by heat, by its power supply, or by firmware."""
 
+import re
 from pathlib import Path
 from typing import Any, Dict, Optional
 
 _COUNTERS = "sys/devices/system/cpu/cpu[0-9]*/thermal_throttle"
+_OVER_CURRENT = "sys/class/hwmon/hwmon*/oc[0-9]_event_cnt"
 _RASPBERRY = "sys/devices/platform/soc/soc:firmware/get_throttled"
+_COUNT = r"\d{1,20}\Z"
 _NOW = 0xF  # under-voltage, frequency capped, throttled, soft temperature limit
 
 
@@ -15,21 +18,22 @@ def read_throttling(root: Path) -> Optional[Dict[str, Any]]:
         root: The folder that holds ``sys``.
 
     Returns:
-        ``events``, how often a core or its package was throttled since the machine started (Intel;
-        else None), and ``flags``, what holds now as the Raspberry Pi's firmware numbers it (else
-        None).
+        ``events``, how often cores were throttled for themselves or for their package (Intel), or
+        the module for its current or voltage (Jetson Orin and later), since the machine started,
+        summed over cores and causes (else None); and ``flags``, what holds now as the Raspberry
+        Pi's firmware numbers it (else None).
 
     Source:
-        Linux, ``arch/x86/kernel/cpu/mce/therm_throt.c``; Raspberry Pi documentation,
-        ``vcgencmd get_throttled``.
+        Linux, ``arch/x86/kernel/cpu/mce/therm_throt.c``; NVIDIA's Jetson Linux Developer Guide,
+        "Platform Power and Performance"; Raspberry Pi documentation, ``vcgencmd get_throttled``.
     """
-    counts = [
-        int(text)
+    told = [
+        _text(folder / name)
         for folder in sorted(root.glob(_COUNTERS))
         for name in ("core_throttle_count", "package_throttle_count")
-        for text in [_text(folder / name)]
-        if text.isdigit()
     ]
+    told += [_text(path) for path in sorted(root.glob(_OVER_CURRENT)) if _slows(path)]
+    counts = [int(text) for text in told if re.match(_COUNT, text, re.ASCII)]
     try:
         flags = int(_text(root / _RASPBERRY), 16) & _NOW  # type: Optional[int]
     except ValueError:
@@ -37,6 +41,15 @@ def read_throttling(root: Path) -> Optional[Dict[str, Any]]:
     if not counts and flags is None:
         return None
     return {"events": sum(counts) if counts else None, "flags": flags}
+
+
+def _slows(path: Path) -> bool:
+    """Tell whether events of a kind throttle the module: they are counted even where they do not.
+
+    Args:
+        path: Of the counter, such as ``oc1_event_cnt``, whose switch is ``oc1_throt_en``.
+    """
+    return _text(path.parent / path.name.replace("event_cnt", "throt_en")) != "0"
 
 
 def _text(path: Path) -> str:

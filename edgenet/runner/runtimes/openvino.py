@@ -22,6 +22,7 @@ Source:
 
 import importlib
 import importlib.util
+import platform
 import sys
 from collections import OrderedDict
 from typing import Any, Dict, NamedTuple, Optional
@@ -248,10 +249,9 @@ def int8_settings(precision: str) -> Dict[str, str]:
     Args:
         precision: Of the bundle; nothing is to be told about ``fp32`` and ``fp16``.
     """
-    if precision in _FLOAT_PRECISIONS:
+    if precision in _FLOAT_PRECISIONS or platform.machine() != "x86_64":
         return {}
-    machine = host.describe()
-    if machine["machine"] != "x86_64" or set(_VNNI) & set(machine["cpu"]["isa"]):
+    if set(_VNNI) & set(host.instruction_sets()):
         return {}
     return {"LP_TRANSFORMS_MODE": "NO"}
 

@@ -71,6 +71,16 @@ def test_a_process_that_ends_without_a_result_is_told_with_its_last_words(tmp_pa
     assert outcome.reason == "it ended with exit code 1 and no result: No module named numpy"
 
 
+def test_the_last_words_are_no_page(tmp_path: Path) -> None:
+    """A progress bar is one line of thousands of characters."""
+    outcome = _run(
+        tmp_path, "import sys; sys.exit('99 %\\r' * 1000 + 'lost ' + 'x' * 1000 + '\\n')"
+    )
+    assert outcome.reason == "it ended with exit code 1 and no result: " + "x" * 300
+    outcome = _run(tmp_path, "import sys; sys.exit('99 %\\r' * 1000 + 'lost')")
+    assert outcome.reason == "it ended with exit code 1 and no result: lost"
+
+
 def test_a_process_that_exits_with_0_but_says_nothing_has_not_finished(tmp_path: Path) -> None:
     """Silence is not success."""
     assert _run(tmp_path, "").ending is Ending.CRASH
@@ -129,11 +139,64 @@ def test_what_a_process_started_is_killed_with_it(tmp_path: Path) -> None:
         time_limit_s=1.0,
     )
     assert outcome.ending is Ending.TIMEOUT
+    assert _is_gone(pid_file)
+
+
+def _is_gone(pid_file: Path) -> bool:
+    """Tell whether a process ends within a few seconds."""
     state = Path(f"/proc/{pid_file.read_text()}/stat")
     deadline = time.monotonic() + 5
     while state.exists() and state.read_text().split()[2] != "Z" and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not state.exists() or state.read_text().split()[2] == "Z"
+    return not state.exists() or state.read_text().split()[2] == "Z"
+
+
+@pytest.mark.parametrize(
+    ("last_act", "ending", "exit_code"),
+    [
+        ("os.kill(os.getpid(), 11)", Ending.CRASH, -11),
+        ("sys.exit('no such library')", Ending.CRASH, 1),
+        ('print(\'{"event": "finished"}\')', Ending.FINISHED, 0),
+    ],
+    ids=["crash", "error", "end"],
+)
+def test_what_a_process_leaves_behind_neither_hides_its_end_nor_goes_on(
+    tmp_path: Path, last_act: str, ending: Ending, exit_code: int
+) -> None:
+    """It holds the pipes open, and would use the processor while the next one is measured."""
+    pid_file = tmp_path / "pid"
+    outcome = _run(
+        tmp_path,
+        f"""
+        import os, pathlib, sys, time
+        child = os.fork()
+        if child == 0:
+            time.sleep(60)
+        pathlib.Path({str(pid_file)!r}).write_text(str(child))
+        {last_act}
+        """,
+        time_limit_s=5.0,
+    )
+    assert (outcome.ending, outcome.exit_code) == (ending, exit_code)
+    assert _is_gone(pid_file)
+
+
+def test_a_flooded_pipe_of_an_ended_process_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it started may go on writing for ever."""
+    monkeypatch.setattr(local, "_GRACE_NS", 200_000_000)
+    outcome = _run(
+        tmp_path,
+        """
+        import os
+        if os.fork() == 0:
+            while True: os.write(2, b"x" * 4096)
+        os.kill(os.getpid(), 11)
+        """,
+        time_limit_s=5.0,
+    )
+    assert outcome.reason == "it crashed: SIGSEGV"
 
 
 def test_a_process_that_does_not_end_after_its_last_event_has_finished(
@@ -204,6 +267,7 @@ def test_a_job_runs_with_its_own_threads_wherever_it_is_started(
     variables = environment["describe"]["thread_variables"]
     assert set(variables.values()) == {"2"}
     assert {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"} <= set(variables)
+    assert "VECLIB_MAXIMUM_THREADS" in variables
 
 
 def test_a_jobs_first_result_is_dated_from_its_launch(tmp_path: Path) -> None:

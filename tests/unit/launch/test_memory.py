@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,9 @@ from edgenet.launch.memory import MemoryWatch
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def _resident(proc: Path, pages: int) -> None:
-    (proc / "7").mkdir(exist_ok=True)
-    (proc / "7" / "statm").write_text(f"999999 {pages} 1 1 0 1 0\n")
+def _resident(proc: Path, pages: int, process_id: int = 7) -> None:
+    (proc / str(process_id)).mkdir(exist_ok=True)
+    (proc / str(process_id) / "statm").write_text(f"999999 {pages} 1 1 0 1 0\n")
 
 
 def test_what_is_resident_counts_and_not_what_is_reserved(tmp_path: Path) -> None:
@@ -47,3 +48,26 @@ def test_without_a_limit_four_fifths_of_what_is_left_are_allowed(
     assert watch.excess() is not None
     monkeypatch.setattr(memory, "available_bytes", lambda: None)
     assert MemoryWatch(7, None, tmp_path).excess() is None
+
+
+def test_what_a_process_starts_is_watched_too(tmp_path: Path) -> None:
+    """`trtexec` takes the memory, not the process that runs it; a fork shares its pages."""
+    watch = MemoryWatch(7, 100 * PAGE, tmp_path)
+    for process_id, children in ((7, "8 9 "), (8, "10 "), (9, "")):
+        _resident(tmp_path, 60, process_id)
+        place = tmp_path / str(process_id) / "task" / str(process_id)
+        place.mkdir(parents=True)
+        (place / "children").write_text(children)
+    assert watch.excess() is None
+    _resident(tmp_path, 101, 10)
+    assert watch.excess() is not None
+
+
+def test_the_kernel_lists_the_children_of_a_process() -> None:
+    """The real files are understood; a kernel without the list watches the process alone."""
+    listed = Path(f"/proc/self/task/{os.getpid()}/children").exists()
+    watch = MemoryWatch(os.getpid(), 1 << 50)
+    with subprocess.Popen(["sleep", "9"]) as child:
+        found = list(watch._with_its_children(str(os.getpid())))
+        child.kill()
+    assert (str(child.pid) in found) == listed

@@ -37,6 +37,17 @@ def test_the_fast_cores_are_taken_first(tmp_path: Path) -> None:
     assert choose(range(4), 3, cpus) == [0, 1, 3]
 
 
+def test_one_socket_is_filled_before_the_next(tmp_path: Path) -> None:
+    """Some servers number their cores in turn over both sockets, with the memory between them."""
+    cpus = _machine(tmp_path, {number: str(number) for number in range(6)}, {})
+    for number in range(6):
+        place = cpus / f"cpu{number}" / "topology" / "physical_package_id"
+        place.write_text(f"{number % 2}\n")
+    assert choose(range(6), 2, cpus) == [3, 5]
+    assert choose(range(6), 4, cpus) == [1, 3, 4, 5]
+    assert choose([0, 1, 2], 2, cpus) == [0, 2]
+
+
 def test_a_machine_that_tells_nothing_of_its_cores_has_one_each(tmp_path: Path) -> None:
     """As in some containers."""
     assert choose([4, 7], 1, tmp_path) == [7]

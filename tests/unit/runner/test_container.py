@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgenet.runner.container import limits, quota_throttled
+from edgenet.runner.container import limits, memory_left_bytes, quota_throttled
 from tests.machines import write_files
 
 
@@ -81,3 +81,35 @@ def test_no_list_of_groups_fails(tmp_path: Path) -> None:
         assert quota_throttled(root) == {}
 
     check()
+
+
+_PAGES = "anon 5\nactive_file 100\ninactive_file 400\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "left"),
+    [
+        ({}, None),
+        ({"memory.max": "max\n", "memory.current": "9000\n"}, None),
+        ({"memory.max": "10000\n"}, 10000),
+        ({"memory.max": "10000\n", "memory.current": "9000\n"}, 1000),
+        ({"memory.max": "10000\n", "memory.current": "9000\n", "memory.stat": _PAGES}, 1500),
+        ({"memory.max": "10000\n", "memory.current": "11000\n"}, 0),
+        ({"memory.max": "10000\n", "memory.current": "100\n", "memory.stat": _PAGES}, 10000),
+        (
+            {
+                "memory/memory.limit_in_bytes": "10000\n",
+                "memory/memory.usage_in_bytes": "9000\n",
+                "memory/memory.stat": "active_file 1\ninactive_file 2\n"
+                "total_active_file 100\ntotal_inactive_file 400\n",
+            },
+            1500,
+        ),
+    ],
+)
+def test_what_a_container_has_taken_already_is_not_left(
+    tmp_path: Path, files: dict[str, str], left: int | None
+) -> None:
+    """Apart from the content of files, which the kernel drops when it needs the memory."""
+    root = write_files(tmp_path, {f"sys/fs/cgroup/{name}": text for name, text in files.items()})
+    assert memory_left_bytes(root) == left

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from edgenet.errors import CorruptFile, NotPossible, UsageError
 from edgenet.runner import measure, power, runtimes
+from edgenet.runner.bundle import Bundle
 from edgenet.runner.job import Job, Scenario
 from edgenet.runner.measure import run_job
 from edgenet.runner.power import Meter
@@ -217,3 +219,52 @@ def test_without_a_sensor_the_energy_is_null_with_the_reason(
     assert [(one["energy_mj"], one["reason"]) for one in energies] == [
         (None, "no sensor: none")
     ] * 2
+
+
+def test_an_engine_that_takes_no_single_picture_is_measured_at_what_it_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`runner build --batches 4,8,16` gives such an engine; its first query has four pictures."""
+    write_onnx_bundle(tmp_path / "bundle")
+    session = runtimes.load_runtime("onnxruntime").OnnxRuntimeSession
+    bind, sizes = session.bind, list[int]()
+
+    def bind_four_or_more(self: Any, images: Any) -> None:
+        sizes.append(len(images))
+        if len(images) < 4:
+            raise UsageError("it takes batches of 4 to 16")
+        bind(self, images)
+
+    monkeypatch.setattr(session, "batch_range", (4, 16), raising=False)
+    monkeypatch.setattr(session, "bind", bind_four_or_more)
+    events = _run(_job(tmp_path))
+    assert sizes[0] == 4
+    assert _one(events, "latency")["batch"] == 4
+    assert _one(events, "skipped")["reason"] == "the engine was built for batches of 4 to 16"
+
+
+def test_the_bundles_own_pictures_are_not_held_while_the_models_memory_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """256 pictures of 224 x 224 in colour are 37 MiB, more than many a model takes."""
+    write_onnx_bundle(tmp_path / "bundle")
+    held: list[weakref.ref[Any]] = []
+    golden = Bundle.golden
+
+    def remembered(self: Bundle, names: Any = None) -> Any:
+        arrays = golden(self, names)
+        held.append(weakref.ref(arrays["inputs"]))
+        return arrays
+
+    monkeypatch.setattr(Bundle, "golden", remembered)
+    events: list[dict[str, Any]] = []
+
+    def emit(event: dict[str, Any]) -> None:
+        told = [one() is not None for one in held]
+        events.append(dict(event, reads=len(told), held=sum(told)))
+
+    run_job(_job(tmp_path), emit)
+    settled = [event for event in events if event["event"] == "settled"]
+    assert _one(events, "loaded")["reads"] == 1
+    assert [event["held"] for event in settled] == [0, 0]
+    assert _one(events, "first-inference")["held"] == 0

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgenet.runner import host
 from edgenet.runner.memory import read_memory, resident_bytes
@@ -189,3 +191,62 @@ def test_what_is_left_for_a_process_is_bounded_by_its_container(tmp_path: Path) 
     assert host.available_bytes(root) == 4096 * 1024
     _write(tmp_path, {"sys/fs/cgroup/memory.max": "1048576\n"})
     assert host.available_bytes(root) == 1 << 20
+    _write(tmp_path, {"sys/fs/cgroup/memory.current": "1048000\n"})
+    assert host.available_bytes(root) == 576
+
+
+def test_clocks_stand_in_the_order_of_their_cores(tmp_path: Path) -> None:
+    """Core 10 is not the third."""
+    files = {
+        f"sys/devices/system/cpu/cpu{number}/cpufreq/scaling_cur_freq": f"{1000 + number}\n"
+        for number in range(12)
+    }
+    found = host.snapshot(_write(tmp_path, files))["frequencies_khz"]
+    assert found == list(range(1000, 1012))
+
+
+def test_nothing_that_a_kernel_writes_can_fail_a_measurement(tmp_path: Path) -> None:
+    """Half a line, a word for a number, and what other kernels write there."""
+    names = ["stat", "vmstat", "loadavg", "meminfo", "cpuinfo", "self/schedstat"]
+    root = _write(tmp_path, {f"proc/{name}": "" for name in names})
+    texts = ["cpu  1 x 3", "cpu", "pswpin many", "nan nan nan 1/2 3", "0.1 0.2", "cpu MHz : 1.2.3"]
+
+    @given(st.lists(st.one_of(st.sampled_from(texts), st.text(max_size=30)), max_size=3))
+    def check(lines: list[str]) -> None:
+        for name in names:
+            (root / "proc" / name).write_bytes("\n".join(lines).encode("utf-8", "replace"))
+        json.dumps(host.snapshot(root), allow_nan=False)
+        host.instruction_sets(root)
+
+    check()
+
+
+def test_what_places_threads_is_told_like_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waiting in a loop, or pinned to a core, changes every figure."""
+    for name in ("OMP_WAIT_POLICY", "KMP_AFFINITY", "GOMP_CPU_AFFINITY", "COMPOSE_X"):
+        monkeypatch.setenv(name, "told")
+    told = host.describe()["thread_variables"]
+    assert {"OMP_WAIT_POLICY", "KMP_AFFINITY", "GOMP_CPU_AFFINITY"} <= set(told)
+    assert "COMPOSE_X" not in told
+
+
+def test_a_processor_of_two_kinds_of_cores_is_told_with_both(tmp_path: Path) -> None:
+    """The first core of an RK3588 is a slow one, and what is measured runs on a fast one."""
+    files = {"proc/cpuinfo": ""}
+    for number, (part, khz, governor) in enumerate(
+        [("0xd05", 1800000, "schedutil")] * 4 + [("0xd0b", 2400000, "performance")] * 4
+    ):
+        files["proc/cpuinfo"] += (
+            f"processor\t: {number}\nBogoMIPS\t: 48.00\nCPU implementer\t: 0x41\n"
+            f"CPU architecture: 8\nCPU variant\t: 0x2\nCPU part\t: {part}\nCPU revision\t: 0\n\n"
+        )
+        place = f"sys/devices/system/cpu/cpu{number}/cpufreq"
+        files[f"{place}/scaling_governor"] = governor + "\n"
+        files[f"{place}/cpuinfo_min_freq"] = "408000\n"
+        files[f"{place}/cpuinfo_max_freq"] = f"{khz}\n"
+    cpu = host.describe(_write(tmp_path, files))["cpu"]
+    assert cpu["model"] == "ARM Cortex-A55 + ARM Cortex-A76"
+    assert cpu["governor"] == "schedutil, performance"
+    assert (cpu["lowest_khz"], cpu["highest_khz"]) == (408000, 2400000)
+    files["proc/cpuinfo"] = files["proc/cpuinfo"].replace("0xd0b", "0xd4e")
+    assert host.describe(_write(tmp_path, files))["cpu"]["model"] == "ARM Cortex-A55 + 0x41 0xd4e"

@@ -6,6 +6,7 @@ The library itself is run in tests/contract/test_openvino.py.
 from __future__ import annotations
 
 import importlib.util
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -177,7 +178,8 @@ def test_int8_kernels_are_left_on_the_processors_where_their_sums_saturate(
     monkeypatch: pytest.MonkeyPatch, machine: str, isa: list[str], precision: str, *, told: bool
 ) -> None:
     """And on no other: where they are exact, they are what the user came for."""
-    monkeypatch.setattr(host, "describe", lambda: {"machine": machine, "cpu": {"isa": isa}})
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    monkeypatch.setattr(host, "instruction_sets", lambda: isa)
     assert openvino.int8_settings(precision) == ({"LP_TRANSFORMS_MODE": "NO"} if told else {})
 
 

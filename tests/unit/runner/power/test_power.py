@@ -15,6 +15,8 @@ from edgenet.runner.nvml import Nvml
 from edgenet.runner.power import IDLE_S, REST_S, Meter, open_meter
 from edgenet.runner.power_sensors import Counter, SensorError
 from edgenet.runner.power_sources import CounterSource, GpuSource, SampledSource
+from tests.machines import write_files
+from tests.unit.runner.power import sensors
 from tests.unit.runner.power.fake_nvml import FakeNvml
 from tests.unit.runner.power.package import RANGE_UJ, Machine
 
@@ -259,6 +261,16 @@ def test_work_on_a_gpu_without_the_gpus_energy_is_no_figure(tmp_path: Path) -> N
     meter = open_meter("cuda", Machine(tmp_path).root)
     meter.rest()
     assert str(meter.energy(1).reason).startswith("no NVML: ")
+
+
+def test_a_boards_own_reason_is_told_for_its_gpu_too(tmp_path: Path, driver: FakeNvml) -> None:
+    """A Jetson has no card, and what its monitor lacks is what its user can mend."""
+    root = write_files(tmp_path, sensors.AGX_ORIN)
+    (root / "sys/class/hwmon/hwmon3/in3_label").unlink()
+    for device in ("cpu", "cuda"):
+        reason = open_meter(device, root).energy(1).reason
+        assert str(reason).startswith("no sensor of the whole module: "), device
+    assert driver.asked_for is None
 
 
 @given(
