@@ -51,7 +51,7 @@ def best(rows: Sequence[Row]) -> Best | None:
     timed = [row for row in ran if row.at(batch)]
     valid = [row for row in timed if _is_valid(row, batch)]
     contenders = valid or timed
-    digest = next((row.accuracy.digest for row in contenders if row.accuracy), None)
+    digest = next((row.accuracy.digest for row in (*contenders, *ran) if row.accuracy), None)
     judged = [row for row in contenders if row.accuracy and row.accuracy.digest == digest]
     compared = judged or contenders
 
@@ -64,7 +64,7 @@ def best(rows: Sequence[Row]) -> Best | None:
 
     costs: list[Callable[[Row], float]] = [latency, lambda row: row.size_bytes]
     costs += [mistakes] if judged else []
-    answered = [row for row in ran if row.accuracy and (digest in (None, row.accuracy.digest))]
+    answered = [row for row in ran if row.accuracy and row.accuracy.digest == digest]
     return Best(
         batch=batch,
         fastest=_least(contenders, latency),

@@ -33,6 +33,7 @@ class Side:
         baseline_mib: The same with the runtime loaded but no model.
         correct: Pictures right of the evaluation set, or None.
         pictures: Pictures of it, or None.
+        name: Of the configuration in its result; None of a bundle that was measured now.
     """
 
     source: str
@@ -52,6 +53,7 @@ class Side:
     baseline_mib: float | None
     correct: int | None = None
     pictures: int | None = None
+    name: str | None = None
 
     @property
     def accuracy(self) -> float | None:
@@ -82,6 +84,7 @@ class Times:
         p90: The ratio of these; shown, and nothing is decided on it; None where unknown.
         invalid: Why the figures are not to be believed; empty where they are.
         remarks: What was seen in single rounds, and is too little to spoil the whole.
+        judged: The machine was watched while both were measured.
     """
 
     batch: int
@@ -93,6 +96,14 @@ class Times:
     p90: Ratio | None = None
     invalid: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    judged: bool = True
+
+    @property
+    def verdict(self) -> str | None:
+        """``VALID``, ``INVALID``, or None where nobody judged one of the two."""
+        if self.invalid:
+            return "INVALID"
+        return "VALID" if self.judged else None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values by field name, the verdict and the medians over processes."""
@@ -103,7 +114,7 @@ class Times:
             "b_median_us": statistics.median(self.b_p50_us),
             "p50": self.p50.to_json(),
             "p90": self.p90 and self.p90.to_json(),
-            "verdict": "INVALID" if self.invalid else "VALID",
+            "verdict": self.verdict,
         }
 
 
@@ -151,6 +162,10 @@ class Comparison:
         }
 
 
+UNKNOWN_MACHINE = "an unknown machine"
+"""Of a result that does not tell its machine: no two of them are the same."""
+
+
 def machine_of(host: Mapping[str, Any]) -> str:
     """Return a machine in a few words: by these two results are of one machine, or not.
 
@@ -159,7 +174,7 @@ def machine_of(host: Mapping[str, Any]) -> str:
     """
     cpu = host.get("cpu")
     facts: Mapping[str, Any] = cpu if isinstance(cpu, Mapping) else {}
-    name = host.get("board") or facts.get("model") or host.get("machine") or "an unknown machine"
+    name = host.get("board") or facts.get("model") or host.get("machine") or UNKNOWN_MACHINE
     cores = facts.get("logical_cores")
     return f"{name}, {cores} cores" if cores else str(name)
 

@@ -60,18 +60,31 @@ def read_energy(event: Event | None) -> Energy:
 def median_energy(told: Sequence[Energy]) -> Energy:
     """Return the medians over processes; figures are those of processes with the same sensors.
 
+    A process whose energy was not to be told from that of waiting counts as less than every figure.
+    Were it left out, what remains would be too high.
+
     Args:
         told: Of each process; one at least.
     """
-    found = [energy for energy in told if energy.energy_mj is not None] or list(told)
-    same = [energy for energy in found if energy.sensors == found[0].sensors]
+    metered = [energy for energy in told if energy.power_w is not None]
+    if not metered:
+        return told[0]
+    same = [energy for energy in metered if energy.sensors == metered[0].sensors]
+    untold = [energy for energy in same if energy.energy_mj is None]
+    ranked = [-math.inf if one.energy_mj is None else one.energy_mj for one in same]
+    median = statistics.median(ranked)
+    reason = next((energy.reason for energy in same if energy not in untold), None)
+    if untold:
+        share = f"{len(untold)} of {len(same)} processes: {untold[0].reason}"
+        reason = share if reason is None else f"{reason}; {share}"
+    known = math.isfinite(median)
     return Energy(
-        energy_mj=_median(same, lambda energy: energy.energy_mj),
-        error_mj=_median(same, lambda energy: energy.error_mj),
+        energy_mj=median if known else None,
+        error_mj=_median(same, lambda energy: energy.error_mj) if known else None,
         power_w=_median(same, lambda energy: energy.power_w),
         idle_w=_median(same, lambda energy: energy.idle_w),
-        sensors=found[0].sensors,
-        reason=found[0].reason,
+        sensors=metered[0].sensors,
+        reason=reason,
     )
 
 

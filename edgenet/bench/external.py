@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from edgenet.bench.answer import Measured, event_of, read_whole
 from edgenet.bench.figures import External
 from edgenet.bench.samples import load_array
+from edgenet.bench.timings import tails
 from edgenet.launch.outcome import Event, Outcome
 from edgenet.statistics import quantile
 
 _US_PER_MS = 1e3
 _AGREES_WITHIN = 1e-3  # both have six digits; the printed median is of single precision
 _COLUMNS = ("enqueue", "h2d", "compute", "d2h", "latency")
+_TOLD = ("p90_us", "p99_us")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,13 +62,15 @@ def _external(batch: int, answers: Sequence[ExternalAnswer]) -> External:
     enqueue, h2d, compute, d2h, query = np.concatenate(samples).T * _US_PER_MS
     medians = tuple(quantile(one[:, -1], 0.5) * _US_PER_MS for one in samples)
     throughput = statistics.median(float(event["throughput_qps"]) for event in events)
+    high, withheld = tails(query, 1.0)
     return External(
         timed_by=str(events[0]["timed_by"]),
         batch=batch,
         n=len(query),
         p50_us=quantile(query, 0.5),
-        p90_us=quantile(query, 0.9),
-        p99_us=quantile(query, 0.99),
+        p90_us=high["p90_us"],
+        p99_us=high["p99_us"],
+        withheld={name: why for name, why in withheld.items() if name in _TOLD},
         h2d_p50_us=quantile(h2d, 0.5),
         compute_p50_us=quantile(compute, 0.5),
         d2h_p50_us=quantile(d2h, 0.5),

@@ -22,6 +22,8 @@ class Tails:
         p99_us: By one in 100.
         p999_us: By one in 1,000.
         withheld: Why a quantile is None, by its name.
+        intervals: 95 % intervals of the quantiles and of the throughput by their names, see
+            `edgenet.statistics.bootstrap`; empty with one process, which says nothing of another.
     """
 
     p50_us: float
@@ -30,6 +32,7 @@ class Tails:
     p99_us: float | None
     p999_us: float | None
     withheld: Mapping[str, str] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,8 +120,8 @@ class External:
         batch: Pictures a query.
         n: Queries of all processes, without the warm-up.
         p50_us: Median of a query over all of them; microseconds.
-        p90_us: Likewise, exceeded by one query in 10.
-        p99_us: Likewise, exceeded by one query in 100.
+        p90_us: Likewise, exceeded by one query in 10; None where there are too few to know it.
+        p99_us: Likewise, exceeded by one query in 100; None where there are too few to know it.
         h2d_p50_us: Median of copying the input.
         compute_p50_us: Median of the network.
         d2h_p50_us: Median of copying the output.
@@ -130,14 +133,15 @@ class External:
         command: Of the first process, with every flag.
         modes: What was timed and how, by name, as the flags say it.
         warnings: The program's own, of all processes.
+        withheld: Why a quantile is None, by its name.
     """
 
     timed_by: str
     batch: int
     n: int
     p50_us: float
-    p90_us: float
-    p99_us: float
+    p90_us: float | None
+    p99_us: float | None
     h2d_p50_us: float
     compute_p50_us: float
     d2h_p50_us: float
@@ -149,6 +153,7 @@ class External:
     command: tuple[str, ...]
     modes: dict[str, Any]
     warnings: tuple[str, ...]
+    withheld: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

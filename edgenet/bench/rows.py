@@ -38,6 +38,8 @@ def row_of(
     """
     if configuration.times_itself:
         return _external_row(configuration, measured, threads)
+    if accuracy_reason is None and evaluation_set is not None:
+        accuracy_reason = _NOT_EVALUATED
     read = [_read(one, configuration, evaluation_set) for one in measured]
     found = [one for one in read if not isinstance(one, Outcome)]
     row = _empty_row(configuration, [one for one in read if isinstance(one, Outcome)], threads)
@@ -82,6 +84,9 @@ def row_of(
         energy_sensors=energy.sensors,
         energy_reason=energy.reason,
     )
+
+
+_NOT_EVALUATED = "no process has run the test pictures to their end"
 
 
 def _read(

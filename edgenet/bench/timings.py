@@ -1,7 +1,8 @@
 """From the samples of all processes of a configuration to its times and their verdicts.
 
-Nothing is trimmed and nothing is rounded: quantiles are over every query of every process, and
-the medians of the single processes stand beside them to show how far processes differ.
+Nothing is trimmed and nothing is rounded: quantiles are over every query of every process, with
+intervals by the bootstrap, and the medians of the single processes stand beside them to show how
+far processes differ.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from edgenet.bench.figures import EndToEnd, Latency
 from edgenet.bench.samples import Timed
 from edgenet.bench.verdict import judge
 from edgenet.statistics import quantile
+from edgenet.statistics.bootstrap import process_intervals
 from edgenet.statistics.tails import samples_needed
 
 _NS_PER_US = 1e3
 _NS_PER_S = 1e9
 _TAILS = {"p90_us": 0.9, "p95_us": 0.95, "p99_us": 0.99, "p999_us": 0.999}
+_SHARES = {"p50_us": 0.5, **_TAILS}
 
 
 def latencies(answers: Sequence[Answer]) -> tuple[Latency, ...]:
@@ -73,12 +76,13 @@ def _whole(timed: Sequence[Timed], batch: int) -> dict[str, Any]:
     each = [one.query_ns for one in timed]
     queries = np.concatenate(each)
     medians = tuple(quantile(one, 0.5) / _NS_PER_US for one in each)
-    tails, withheld = _tails(queries)
+    high, withheld = tails(queries, _NS_PER_US)
+    figures = {"p50_us": quantile(queries, 0.5) / _NS_PER_US, **high}
     return {
         "n": len(queries),
-        "p50_us": quantile(queries, 0.5) / _NS_PER_US,
-        **tails,
+        **figures,
         "withheld": withheld,
+        "intervals": _intervals(each, [name for name in figures if figures[name]], batch),
         "process_p50_us": medians,
         "spread": max(medians) / min(medians) - 1,
         "images_per_s": batch * len(queries) / (int(queries.sum()) / _NS_PER_S),
@@ -87,18 +91,39 @@ def _whole(timed: Sequence[Timed], batch: int) -> dict[str, Any]:
     }
 
 
-def _tails(queries: NDArray[np.int64]) -> tuple[dict[str, float | None], dict[str, str]]:
-    """Return the high quantiles, and why those are None that are."""
-    tails: dict[str, float | None] = {}
+def tails(queries: NDArray[Any], per_us: float) -> tuple[dict[str, float | None], dict[str, str]]:
+    """Return the high quantiles in microseconds, and why those are None that are.
+
+    Args:
+        queries: Times of whole queries [n].
+        per_us: How many of their unit a microsecond is.
+    """
+    found: dict[str, float | None] = {}
     withheld: dict[str, str] = {}
     for name, q in _TAILS.items():
         needed = samples_needed(q)
         known = len(queries) >= needed
-        tails[name] = quantile(queries, q) / _NS_PER_US if known else None
+        found[name] = quantile(queries, q) / per_us if known else None
         if not known:
             title = f"p{q * 100:g}"
             withheld[name] = f"{len(queries):,} queries; a {title} takes {needed:,}"
-    return tails, withheld
+    return found, withheld
+
+
+def _intervals(
+    processes: Sequence[NDArray[np.int64]], names: Sequence[str], batch: int
+) -> dict[str, tuple[float, float]]:
+    """Return the intervals of quantiles in microseconds, and of the throughput, by name."""
+    found = process_intervals(processes, [_SHARES[name] for name in names])
+    if found is None:
+        return {}
+    ends = zip(names, found.quantiles, strict=True)
+    quantiles = {name: (low / _NS_PER_US, high / _NS_PER_US) for name, (low, high) in ends}
+    slow, fast = found.mean[1], found.mean[0]
+    return {
+        **quantiles,
+        "images_per_s": (batch / slow * _NS_PER_S, batch / fast * _NS_PER_S),
+    }
 
 
 def _medians_us(parts: NDArray[np.int64]) -> list[float]:

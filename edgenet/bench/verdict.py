@@ -40,7 +40,7 @@ class Limits:
         steal_cores: Cores that the hypervisor gives to others while there is work for them.
         waiting_share: Of a window that the measuring thread waits for a processor.
         frequency_drop: Of a core's clock, from before to after.
-        hottest_c: Of any thermal zone, in degrees Celsius.
+        hottest_c: Of any sensor, in degrees Celsius.
         drift: Between the medians of a window's halves.
         spread: Between the medians of the processes.
         swapped_in_pages: Memory pages read back from swap.

@@ -43,7 +43,11 @@ _ENDS_A_PART = ("latency", "end-to-end", "skipped", "external", "accuracy")
 
 
 def bench(
-    arguments: BenchArguments, *, progress: ProgressCallback = ignore, launch: Launch = run_job
+    arguments: BenchArguments,
+    *,
+    progress: ProgressCallback = ignore,
+    launch: Launch = run_job,
+    keep: Path | None = None,
 ) -> BenchResult:
     """Measure latency, throughput, memory, load time and accuracy of bundles.
 
@@ -62,9 +66,11 @@ def bench(
         arguments: What to measure.
         progress: Told of every process, and of its parts as they are done.
         launch: What runs a job; tests put their own here.
+        keep: Folder of results that is never written over, such as those of a baseline.
 
     Raises:
-        UsageError: A source is no run and no bundle, or there is nothing to measure.
+        UsageError: A source is no run and no bundle, there is nothing to measure, or the results
+            would be written over ``keep``.
         NotPossible: There is no GPU for what runs on one, or its runtime is not installed.
         CorruptFile: A bundle is damaged; nothing has been measured.
         DataUnavailable: The data that were asked for are not here.
@@ -78,6 +84,7 @@ def bench(
     if ALL in wanted:
         wanted, not_measured = everything(bundles, arguments.device, other_interpreter=other)
     planned = configurations(bundles, wanted, arguments.device)
+    _tell_left_out(bundles, planned, wanted)
     asked = [one for one in planned if arguments.device or one.runtime in arguments.runtimes]
     check_possible(asked, other_interpreter=other)
     if arguments.allow_cpu_fallback and not any(map(leaves_nodes, planned)):
@@ -90,7 +97,7 @@ def bench(
         bundle.path: source.of(bundle, run) if bundle.path in answering else Pictures()
         for bundle, run in found
     }
-    folder = new_folder(arguments, runs, planned)
+    folder = new_folder(arguments, runs, planned, keep)
     record = Record(arguments, planned, pictures, folder, launch=launch, not_measured=not_measured)
     record.save()
     turns = interleaved(planned, arguments.processes)
@@ -164,6 +171,18 @@ def _find(sources: Sequence[str | Path]) -> list[tuple[Bundle, Run | None]]:
     if not found:
         raise UsageError("no runtime takes any of these bundles")
     return list(found.values())
+
+
+def _tell_left_out(
+    bundles: Sequence[Bundle], planned: Sequence[Configuration], wanted: Sequence[str]
+) -> None:
+    """Note the bundles that none of the runtimes wanted takes."""
+    taken = {one.bundle.path for one in planned}
+    for bundle in bundles:
+        if bundle.path not in taken:
+            names = " and ".join(wanted)
+            reason = f"{bundle.manifest.format} files are not for {names}"
+            log.warning("%s is left out: %s", bundle.path, reason)
 
 
 def _why_not(bundle: Bundle) -> str | None:

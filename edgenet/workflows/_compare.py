@@ -51,6 +51,9 @@ def compare(
             if one is not None:
                 message = f"{path} is a result, and the other is none"
                 raise UsageError(message, "compare two results, or two bundles")
+        if arguments.across_machines:
+            message = "--across-machines is about two results; two bundles are measured here"
+            raise UsageError(message, "leave it out")
         accept = (Kind.RUN, Kind.BUNDLE)
         a, b = (resolve(source, accept=accept) for source in (arguments.a, arguments.b))
         comparison = compare_now(arguments, a, b, launch=launch, progress=progress)
@@ -61,16 +64,21 @@ def compare(
 
 
 def _compare_stored(arguments: CompareArguments, a: Stored, b: Stored) -> CompareResult:
+    if arguments.of_measuring:
+        options = ", ".join(arguments.of_measuring)
+        message = f"two results are compared as they are, without {options}"
+        raise UsageError(message, "leave it out, or name two bundles")
     found = compare_stored(a, b, across_machines=arguments.across_machines)
     if not found.comparisons:
         message = "the two results have no row that was made alike"
         raise UsageError(message, "; ".join(found.unmatched) or "both are empty")
-    if found.times_reason and arguments.fail_above is not None:
+    if found.times_reason and arguments.fail_above is not None and not found.untimed:
         raise UsageError(f"no times can be judged: {found.times_reason}", found.hint)
     return CompareResult(
         arguments=arguments,
         comparisons=found.comparisons,
         unmatched=found.unmatched,
+        untimed=found.untimed,
         notes=found.notes,
         times_reason=found.times_reason and f"{found.times_reason}; {found.hint}",
     )

@@ -12,6 +12,7 @@ from edgenet.errors import UsageError
 from edgenet.progress import ProgressCallback, ignore
 from edgenet.report.read import RESULT_NAME, SCHEMA
 from edgenet.report.write import Written, write_report
+from edgenet.workflows._resolve import Kind, resolve
 from edgenet.workflows.runs import ARGUMENTS
 
 __all__ = ["ReportArguments", "ReportResult", "report"]
@@ -76,7 +77,7 @@ def _find(source: str | Path) -> Sequence[Path]:
     if path.name == RESULT_NAME and path.is_file():
         return (path.parent,)
     if not path.exists():
-        raise UsageError(f"there is no {str(source)!r}")
+        resolve(source, accept=(Kind.RUN,))  # refuses it, and names the nearest thing there is
     if (path / RESULT_NAME).is_file():
         return (path,)
     inside = sorted(path.glob(f"reports/*/{RESULT_NAME}"), key=_by_number)

@@ -128,15 +128,16 @@ class BenchArguments:
         )
 
     def scenarios_for(self, fixed_batch: int | None) -> tuple[Scenario, ...]:
-        """Return the scenarios of a bundle: with those that are asked for its only batch size.
+        """Return the scenarios of a bundle: its only batch size is its least one.
 
         Args:
             fixed_batch: The only batch size that the bundle takes; None where it takes any.
         """
         asked = self.scenarios
-        if fixed_batch is None or fixed_batch in self.batches:
+        if fixed_batch is None:
             return asked
-        return (*asked, asked[0]._replace(batch=fixed_batch))
+        others = (one for one in asked if one.batch != fixed_batch)
+        return (*others, asked[0]._replace(batch=fixed_batch))
 
     def end_to_end_for(self, fixed_batch: int | None) -> Scenario:
         """Return the scenario from encoded pictures to classes, at the row's least batch size.

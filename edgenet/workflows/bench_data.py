@@ -61,18 +61,17 @@ class PictureSource:
             UsageError: The data that were asked for do not fit the bundle.
             DataUnavailable: They are not here.
         """
+        given, known = self._split_seed, recorded_split_seed(bundle.manifest, run)
+        seed = (known if given is None else given) or 0
         if self._data is not None:
-            given = self._split_seed
-            seed = recorded_split_seed(bundle.manifest, run) if given is None else given
-            return Pictures(folder=self._write(bundle, self._data, seed or 0))
+            return Pictures(folder=self._write(bundle, self._data, seed))
         arguments = run.arguments() if run is not None else {}
         recorded = bundle.manifest.options.get("data") or arguments.get("data")
         if not isinstance(recorded, str):
             return Pictures(reason=f"the bundle's data set is not known; {_NAME_DATA}")
-        seed = recorded_split_seed(bundle.manifest, run)
-        seed = self._split_seed or 0 if seed is None else seed
         try:
-            return Pictures(folder=self._write(bundle, recorded, seed, recorded=True))
+            own = known is None or given in (None, known)
+            return Pictures(folder=self._write(bundle, recorded, seed, recorded=own))
         except (DataUnavailable, UsageError) as error:
             log.warning("%s is measured without accuracy: %s", bundle.path, error.message)
             return Pictures(reason=error.message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,19 @@ ROUNDS = 12
 """Of 12 rounds two may be spoiled, and their median has an interval of 96.1 %."""
 
 _LONGEST_S = 3600.0
+_OF_MEASURING = {
+    "rounds": "--rounds",
+    "runtime": "--runtime",
+    "threads": "--threads",
+    "device": "--device",
+    "batches": "--batch",
+    "duration_s": "--duration",
+    "warmup_s": "--warmup",
+    "accuracy": "--no-accuracy",
+    "data": "--data",
+    "split_seed": "--split-seed",
+    "interpreter": "--interpreter",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +44,7 @@ class CompareArguments:
         a: What was there before: a bundle, a run, or a result (its folder or its ``result.json``).
         b: What is to be judged against it, of the same kind.
         fail_above: B's time over A's that is allowed; None allows any.
-        allow_invalid: INVALID figures are told, but decide nothing.
+        allow_invalid: INVALID figures are judged like VALID ones, and are no reason to fail.
         across_machines: Compare the times of two results although their machines differ.
         rounds: Fresh processes of each, when they are measured now.
         runtime: What runs both; None takes the first that takes both.
@@ -82,12 +96,23 @@ class CompareArguments:
         ):
             if not 1 <= value <= most:
                 raise UsageError(f"{name} must be 1 to {most:,}, not {value}")
+        if self.split_seed is not None and not 0 <= self.split_seed <= sys.maxsize:
+            raise UsageError(f"split_seed must be 0 to {sys.maxsize:,}, not {self.split_seed}")
         if len(set(self.batches)) != len(self.batches) or len(self.batches) >= MAX_SCENARIOS:
             raise UsageError(f"batches are different numbers, fewer than {MAX_SCENARIOS}")
         for name in ("duration_s", "warmup_s"):
             value = getattr(self, name)
             if not 0 < value <= _LONGEST_S:
                 raise UsageError(f"{name} must be more than 0 and at most {_LONGEST_S:g}")
+
+    @property
+    def of_measuring(self) -> tuple[str, ...]:
+        """The options that were given and say how to measure, which two results have been."""
+        return tuple(
+            option
+            for name, option in _OF_MEASURING.items()
+            if getattr(self, name) != getattr(CompareArguments, name)
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values by field name."""

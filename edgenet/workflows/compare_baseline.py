@@ -26,7 +26,7 @@ class Baseline:
     Attributes:
         source: A result of ``bench``, its folder or its ``result.json``; None compares nothing.
         fail_above: Time over the baseline's that is allowed; None allows any.
-        allow_invalid: INVALID figures are told, but decide nothing.
+        allow_invalid: INVALID figures are judged like VALID ones, and are no reason to fail.
         across_machines: Compare times although the baseline is another machine's.
 
     Raises:
@@ -56,11 +56,19 @@ class Baseline:
         if not self.across_machines:
             refuse_other_machine(baseline, machine_of(host.describe()))
 
+    @property
+    def folder(self) -> Path | None:
+        """Where the baseline lies, which a measurement must not be written over; None without."""
+        found = None if self.source is None else stored(self.source)
+        return None if found is None else found.folder
+
     def compare(self, result: BenchResult) -> Baselined:
         """Compare a result that lies on the disk; what cannot be compared is a reason."""
         if self.source is None:
             return Baselined(bench=result)
         try:
+            if self.folder is not None and self.folder.resolve() == result.path.resolve():
+                return Baselined(bench=result, reason="it was written over by this measurement")
             return Baselined(bench=result, comparison=compare(self._arguments(result.path)))
         except EdgenetError as error:
             return Baselined(bench=result, reason=error.message)

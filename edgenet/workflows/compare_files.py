@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgenet.bench.compare import asked_confidence, independent_ratio
-from edgenet.bench.comparison import Comparison, Times
+from edgenet.bench.comparison import UNKNOWN_MACHINE, Comparison, Times
 from edgenet.errors import CorruptFile, UsageError
-from edgenet.report.document import NOT_JUDGED, Document, Row
+from edgenet.report.document import NOT_JUDGED, Document, Judged, Row
+from edgenet.runner.runtimes import CPU
 from edgenet.workflows.compare_stored import Stored, are_times, p90_of, paired, side_of
 
 _ACROSS = "--across-machines compares the times all the same"
@@ -28,6 +29,8 @@ class Found:
     Attributes:
         comparisons: One for each configuration that both have.
         unmatched: Those that only one has, each with its side.
+        untimed: Those that A has times of and B none, each with the reason; empty where the times
+            are not compared at all.
         notes: In what the two differ as a whole.
         times_reason: Why no times are compared, or None.
         hint: What to do about that.
@@ -35,6 +38,7 @@ class Found:
 
     comparisons: tuple[Comparison, ...]
     unmatched: tuple[str, ...]
+    untimed: tuple[str, ...]
     notes: tuple[str, ...]
     times_reason: str | None
     hint: str
@@ -43,9 +47,10 @@ class Found:
 def compare_stored(a: Stored, b: Stored, *, across_machines: bool) -> Found:
     """Compare every configuration that both have."""
     pairs, unmatched = _match(a.document, b.document)
+    machines = _machines(a, b, pairs)
     reason, hint = None, _ACROSS
-    if a.machine != b.machine and not across_machines:
-        reason = f"A was measured on {a.machine}, B on {b.machine}: times say nothing there"
+    if machines and not across_machines:
+        reason = f"{machines}: times say nothing there"
     shared = [one.at(timing.batch) for one, other in pairs for timing in other.timings]
     asked = asked_confidence(len([timing for timing in shared if timing is not None]))
     comparisons = []
@@ -55,12 +60,14 @@ def compare_stored(a: Stored, b: Stored, *, across_machines: bool) -> Found:
         for row, others, side in ((one, other, "A"), (other, one, "B")):
             lone = [timing.batch for timing in row.timings if others.at(timing.batch) is None]
             unmatched += [f"{side}: {row.name} at batch {batch}" for batch in lone]
+    untimed = () if reason else tuple(_untimed(pairs))
     if not reason and not any(one.times for one in comparisons):
         reason, hint = "no row was timed at a batch size that both have", "see --batch of bench"
     return Found(
         comparisons=tuple(comparisons),
         unmatched=tuple(unmatched),
-        notes=tuple(_notes(a, b, pairs)),
+        untimed=untimed,
+        notes=tuple(_notes(a, b, pairs, machines)),
         times_reason=reason,
         hint=hint,
     )
@@ -124,7 +131,8 @@ def _times(a: Stored, b: Stored, one: Row, other: Row, asked: float) -> Iterator
         medians = (timing.process_p50_us, partner.process_p50_us)
         if not all(map(are_times, medians)):
             raise CorruptFile(f"{one.name} has no medians of its processes at batch {timing.batch}")
-        judgements = (("A", timing.verdict), ("B", partner.verdict))
+        judgements = (("A", one, timing.verdict), ("B", other, partner.verdict))
+        unjudged = [side for side, _, verdict in judgements if verdict == NOT_JUDGED]
         nineties = p90_of(a, one, timing), p90_of(b, other, partner)
         yield Times(
             batch=timing.batch,
@@ -136,16 +144,44 @@ def _times(a: Stored, b: Stored, one: Row, other: Row, asked: float) -> Iterator
             p90=independent_ratio(*nineties, asked=asked) if all(nineties) else None,
             invalid=tuple(
                 f"{side}: {code}: {detail}"
-                for side, judged in judgements
-                if not judged.valid
-                for code, detail in judged.reasons or (("invalid", "no reason is given"),)
+                for side, row, verdict in judgements
+                for code, detail in _doubts(row, verdict)
             ),
             remarks=tuple(
                 f"{side} was not judged: it is of an older edgenet, or of another clock"
-                for side, judged in judgements
-                if judged == NOT_JUDGED
+                for side in unjudged
             ),
+            judged=not unjudged,
         )
+
+
+def _doubts(row: Row, verdict: Judged) -> Iterator[tuple[str, str]]:
+    """Yield code and detail of what speaks against a row's times, as its own result has it."""
+    if not verdict.valid:
+        yield from verdict.reasons or (("invalid", "no reason is given"),)
+    if row.failure is not None:
+        yield "failed-process", f"{row.failure.processes} of its processes did not finish"
+
+
+def _untimed(pairs: _Pairs) -> Iterator[str]:
+    """Name the rows of B without any time that A has times of, each with the reason."""
+    for one, other in pairs:
+        if one.timings and not other.timings:
+            failure = other.failure and other.failure.reason
+            yield f"{other.name}: {failure or '; '.join(other.skipped) or 'it was not measured'}"
+
+
+def _machines(a: Stored, b: Stored, pairs: _Pairs) -> str | None:
+    """Say on what both were measured, where that is not the same machine; else None.
+
+    Graphics cards are a part of it where one of them ran a row, and both results tell theirs.
+    """
+    cards = any(row.facts["device"] != CPU for pair in pairs for row in pair)
+    cards = cards and all(one.cards for one in (a, b))
+    before, after = (", ".join((one.machine, *(one.cards if cards else ()))) for one in (a, b))
+    if before == after and not before.startswith(UNKNOWN_MACHINE):
+        return None
+    return f"A was measured on {before}, B on {after}"
 
 
 def _comparison(a: Stored, b: Stored, one: Row, other: Row, times: tuple[Times, ...]) -> Comparison:
@@ -160,10 +196,10 @@ def _comparison(a: Stored, b: Stored, one: Row, other: Row, times: tuple[Times, 
     )
 
 
-def _notes(a: Stored, b: Stored, pairs: _Pairs) -> Iterator[str]:
+def _notes(a: Stored, b: Stored, pairs: _Pairs, machines: str | None) -> Iterator[str]:
     """Say in what the two results differ as a whole."""
-    if a.machine != b.machine:
-        yield f"A was measured on {a.machine}, B on {b.machine}"
+    if machines:
+        yield machines
     for side, result in (("A", a), ("B", b)):
         if not result.document.complete:
             yield f"{side} was interrupted: processes are missing"
@@ -185,23 +221,30 @@ def _differences(a: Document, b: Document, pairs: _Pairs) -> Iterator[tuple[str,
     hosts = [_object(one.get("host")) for one in environments]
     named: list[tuple[str, object, object]] = [
         (name, hosts[0].get(name), hosts[1].get(name))
-        for name in ("kernel", "python", "numpy", "memory_bytes", "limits")
+        for name in ("kernel", "python", "numpy", "memory_bytes", "limits", "gpu_driver")
     ]
-    cpus = [_object(one.get("cpu")) for one in hosts]
-    named += [
-        (name, cpus[0].get(name), cpus[1].get(name)) for name in ("governor", "boost", "affinity")
-    ]
+    for part, names in _SETTINGS.items():
+        before, after = (_object(one.get(part)) for one in hosts)
+        named += [(name, before.get(name), after.get(name)) for name in names]
     named.append(("edgenet", environments[0].get("edgenet"), environments[1].get("edgenet")))
-    seen = set()
-    for one, other in pairs:
-        for library in sorted({*one.versions, *other.versions}):
-            versions = one.versions.get(library), other.versions.get(library)
-            if (library, versions) not in seen:
-                seen.add((library, versions))
-                named.append((library, *versions))
-    for name, before, after in named:
-        if before != after:
-            yield name, before, after
+    for one, other in (pair for pair in pairs if all(row.timings for row in pair)):
+        named.append(("pinned to a processor", bool(one.cores), bool(other.cores)))
+        for before, after in ((one.versions, other.versions), (one.options, other.options)):
+            named += [
+                (name, before.get(name), after.get(name)) for name in sorted({*before, *after})
+            ]
+    told: list[tuple[str, object, object]] = []
+    for difference in named:
+        if difference[1] != difference[2] and difference not in told:
+            told.append(difference)
+            yield difference
+
+
+_SETTINGS = {
+    "cpu": ("governor", "boost", "affinity"),
+    "jetson": ("l4t", "power_mode_name", "jetson_clocks"),
+}
+"""What of a machine may be set otherwise, by the part of its description."""
 
 
 def _object(value: object) -> Mapping[str, Any]:

@@ -33,6 +33,7 @@ from edgenet.workflows.runs import Run
 _NS_PER_US = 1e3
 _HEADLINE = 0.9
 _SIDES = ("A", "B")
+_BATCHES = "name batch sizes that both take: --batch N"
 _ERRORS = {NotPossible.code: NotPossible, CorruptFile.code: CorruptFile}
 
 
@@ -54,7 +55,7 @@ def compare_now(
         progress: Told of every process.
 
     Raises:
-        UsageError: They have no batch, or the program that times itself is asked for.
+        UsageError: One does not take a batch size, or a program that times itself is asked for.
         NotPossible: One cannot be run here.
         CorruptFile: One is damaged.
         EdgenetError: A process failed: there is nothing to compare.
@@ -127,12 +128,15 @@ def _pictures(
     runs: Sequence[Run | None],
     progress: ProgressCallback,
 ) -> tuple[Pictures, Pictures]:
-    """Return what both are run on: their test pictures, or their golden inputs."""
+    """Return what both are run on: their test pictures, or where one has none, golden inputs."""
     if not arguments.accuracy:
         none = Pictures(reason="no accuracy was asked for")
         return none, none
     source = PictureSource(arguments.data, arguments.split_seed, progress)
     a, b = (source.of(bundle, run) for bundle, run in zip(bundles, runs, strict=True))
+    for one in (a, b):
+        if one.folder is None:  # times on test pictures and on golden inputs are not compared
+            return one, one
     return a, b
 
 
@@ -177,8 +181,9 @@ def _measure(
         answer = read_answer(one)
         if isinstance(answer, Outcome):
             raise _failed(turn.configuration, answer)
-        if not answer.timed:
-            raise UsageError(f"{turn.configuration.bundle.path} {'; '.join(answer.skipped)}")
+        if answer.skipped:
+            message = f"{turn.configuration.bundle.path} cannot be compared at"
+            raise UsageError(f"{message} {'; '.join(answer.skipped)}", _BATCHES)
         _report(progress, turn, answer, done, total)
         return True
 

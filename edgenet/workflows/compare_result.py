@@ -21,6 +21,7 @@ class CompareResult:
         arguments: What was asked for.
         comparisons: Two bundles give one; of two results every configuration that both have.
         unmatched: Configurations that have nothing to be compared with, each with its side.
+        untimed: Configurations that A has times of and B none, each with the reason.
         notes: What has to be known about the two: other versions, another machine.
         times_reason: Why no times are compared, or None.
     """
@@ -28,6 +29,7 @@ class CompareResult:
     arguments: CompareArguments
     comparisons: tuple[Comparison, ...]
     unmatched: tuple[str, ...] = ()
+    untimed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     times_reason: str | None = None
 
@@ -35,6 +37,14 @@ class CompareResult:
     def times(self) -> tuple[Times, ...]:
         """Every batch size of every comparison."""
         return tuple(times for one in self.comparisons for times in one.times)
+
+    @property
+    def verdict(self) -> str | None:
+        """``VALID``, ``INVALID``, or None where a time was not judged or none is compared."""
+        words = {times.verdict for times in self.times}
+        if "INVALID" in words:
+            return "INVALID"
+        return "VALID" if words == {"VALID"} else None
 
     @property
     def believed(self) -> bool:
@@ -50,8 +60,10 @@ class CompareResult:
         )
 
     @property
-    def decision(self) -> Literal["done", "invalid", "regression"]:
-        """What a program that reads no figures has to know."""
+    def decision(self) -> Literal["done", "failed", "invalid", "regression"]:
+        """What a program that reads no figures has to know; ``failed``: B lacks times to judge."""
+        if self.untimed and self.arguments.fail_above is not None:
+            return "failed"
         if not self.believed:
             return "invalid"
         return "regression" if self.regression else "done"
@@ -65,11 +77,12 @@ class CompareResult:
         """Return plain JSON values."""
         return {
             "schema": SCHEMA,
-            "verdict": "INVALID" if any(times.invalid for times in self.times) else "VALID",
+            "verdict": self.verdict,
             "decision": self.decision,
             "findings": list(self.sentences),
             "comparisons": [one.to_json() for one in self.comparisons],
             "unmatched": list(self.unmatched),
+            "untimed": list(self.untimed),
             "notes": list(self.notes),
             "times_reason": self.times_reason,
             "arguments": self.arguments.to_json(),
@@ -77,8 +90,10 @@ class CompareResult:
 
     def _sentences(self) -> Iterator[str]:
         limit, several = self.arguments.fail_above, len(self.times) > 1
-        for one in self.comparisons:
-            what = f"{one.b.model} {one.b.precision} on {one.b.runtime}, batch"
+        named = [f"{one.b.model} {one.b.precision} on {one.b.runtime}" for one in self.comparisons]
+        for one, name in zip(self.comparisons, named, strict=True):
+            whose = f" ({one.b.name})" if named.count(name) > 1 else ""
+            what = f"{name}{whose}, batch"
             for times in one.times:
                 where = f"{what} {times.batch}: " if several else ""
                 invalid = "INVALID: " if times.invalid else ""
@@ -93,9 +108,8 @@ def finding(ratio: Ratio, limit: float | None = None) -> str:
         return f"{takes}, which {few}"
     low, high = ratio.interval
     spread = f"{low:.3f} to {high:.3f}, {100 * ratio.confidence:.1f} % interval, {_units(ratio)}"
-    told = ratio.finding
-    if told == "not told apart":
-        told += f" by more than {100 * NEGLIGIBLE:g} %"
+    unseen = f" by more than {100 * NEGLIGIBLE:g} %" if ratio.finding == "not told apart" else ""
+    told = f"{ratio.finding}{unseen}"
     return f"{takes} ({spread}): {told}{_against(ratio, limit)}"
 
 

@@ -45,6 +45,13 @@ class Stored:
         host = self.document.environment.get("host")
         return machine_of(host if isinstance(host, Mapping) else {})
 
+    @property
+    def cards(self) -> tuple[str, ...]:
+        """The graphics cards of that machine; empty where it has none, or nobody told."""
+        host = self.document.environment.get("host")
+        found = host.get("gpus") if isinstance(host, Mapping) else None
+        return tuple(map(str, found)) if isinstance(found, list) else ()
+
 
 def stored(source: str | Path) -> Stored | None:
     """Open a result by its folder or its file; None where the source is no result.
@@ -138,4 +145,5 @@ def side_of(result: Stored, row: Row) -> Side:
         baseline_mib=figures.get("baseline_mib"),
         correct=None if accuracy is None else accuracy.correct,
         pictures=None if accuracy is None else accuracy.n,
+        name=row.name,
     )

@@ -152,3 +152,16 @@ def test_answers_to_other_pictures_are_not_compared() -> None:
     assert found is not None
     assert (found.most_accurate, found.pareto) == ((), ("fast", "small"))
     assert found.axes == ("latency", "size")
+
+
+def test_answers_to_other_pictures_are_not_compared_either_where_no_contender_answered() -> None:
+    """Rows that do not compete in time may still have been evaluated, on different pictures."""
+    one, two = (
+        replace(_row(digest, 20, 400, wrong=wrong, verdict=DISTURBED), name=digest)
+        for digest, wrong in (("d", 9), ("e", 0))
+    )
+    assert two.accuracy is not None
+    two = replace(two, accuracy=replace(two.accuracy, digest="e"))
+    found = best([replace(SMALL, accuracy=None), one, two])
+    assert found is not None
+    assert (found.fastest, found.most_accurate) == (("small",), ("d",))

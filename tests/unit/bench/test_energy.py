@@ -49,7 +49,7 @@ def test_an_energy_that_makes_no_sense_is_refused(changes: dict[str, Any]) -> No
 
 
 def test_the_median_of_the_processes_is_told() -> None:
-    """One that has no figure, or other sensors, does not count."""
+    """Of those with the same sensors; one that is not to be told from idle is below the others."""
     told = [
         read_energy(_event(energy_mj=41.0)),
         read_energy(_event(energy_mj=None, error_mj=None, reason="not to be told from idle")),
@@ -58,8 +58,20 @@ def test_the_median_of_the_processes_is_told() -> None:
         read_energy(_event(energy_mj=42.0)),
     ]
     found = median_energy(told)
-    assert (found.energy_mj, found.error_mj, found.sensors) == (42.0, 0.5, ("VDD_IN",))
-    assert found.reason is None
+    assert (found.energy_mj, found.error_mj, found.sensors) == (41.5, 0.5, ("VDD_IN",))
+    assert found.reason == "1 of 4 processes: not to be told from idle"
+
+
+def test_the_one_process_above_its_noise_does_not_stand_for_all() -> None:
+    """The positive ones of figures around zero would be an energy that nothing takes."""
+    lost = {"energy_mj": None, "error_mj": None, "reason": "not to be told from idle: -1 mJ"}
+    told = [read_energy(_event(**lost)), read_energy(_event(**lost)), read_energy(_event())]
+    found = median_energy(told)
+    assert (found.energy_mj, found.error_mj) == (None, None)
+    assert (found.power_w, found.idle_w, found.sensors) == (7.0, 5.0, ("VDD_IN",))
+    assert found.reason == "2 of 3 processes: not to be told from idle: -1 mJ"
+    partly = read_energy(_event(reason="the GPU alone is counted"))
+    assert median_energy([partly]).reason == "the GPU alone is counted"
 
 
 def test_without_a_figure_the_reason_is_told() -> None:

@@ -159,3 +159,15 @@ def test_a_process_that_failed_is_a_row_with_its_reason(
     assert row.failure is not None
     assert (row.failure.reason, row.failure.code) == ("there is no trtexec", "not-possible")
     assert row.timed_by == "trtexec"
+
+
+def test_a_quantile_is_told_only_with_the_queries_that_it_takes(
+    tmp_path: Path, configuration: Configuration
+) -> None:
+    """As in our own rows: what is slow gets a few hundred queries, and no p99 of them."""
+    (external,) = _row(configuration, _measured(tmp_path / "1", [1.0] * 64)).external
+    assert external.p90_us == pytest.approx(1300)
+    assert external.p99_us is None
+    assert external.withheld == {"p99_us": "64 queries; a p99 takes 662"}
+    (external,) = _row(configuration, _measured(tmp_path / "2", [1.0] * 63)).external
+    assert (external.p90_us, set(external.withheld)) == (None, {"p90_us", "p99_us"})

@@ -287,6 +287,18 @@ def test_without_accuracy_there_is_a_reason(tmp_path: Path, configuration: Confi
     assert (row.accuracy, row.accuracy_reason) == (None, "no data")
 
 
+def test_an_accuracy_that_no_process_came_to_has_its_reason(
+    tmp_path: Path, configuration: Configuration
+) -> None:
+    """The first process is the one that is evaluated; here it crashed, and the second did not."""
+    crash = Outcome(ending=Ending.CRASH, reason="it crashed: SIGSEGV", code="failed")
+    measured = [Measured(folder=tmp_path, outcome=crash), _measured(tmp_path / "2", [7])]
+    for processes in (measured, measured[:1], []):
+        row = _row(configuration, *processes, evaluation_set=tmp_path)
+        assert row.accuracy is None
+        assert row.accuracy_reason == "no process has run the test pictures to their end"
+
+
 def test_a_configuration_that_failed_is_a_row_with_its_reason(
     tmp_path: Path, configuration: Configuration
 ) -> None:

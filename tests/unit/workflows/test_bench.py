@@ -20,8 +20,11 @@ import edgenet.data
 from edgenet.bench import plan
 from edgenet.data import Dataset, Split
 from edgenet.errors import CorruptFile, DataUnavailable, NotPossible, UsageError
+from edgenet.launch.outcome import Ending, Outcome
 from edgenet.progress import Step
+from edgenet.runner.job import Job
 from edgenet.workflows._bench import BenchArguments, BenchResult, bench
+from edgenet.workflows.bench_record import Launch
 from edgenet.workflows.looks import count_test_looks
 from edgenet.workflows.run_list import list_runs
 from tests.bundles import LABELS, edit_manifest, logits_of, pictures, write_onnx_bundle
@@ -354,3 +357,73 @@ def test_a_run_that_cannot_be_written_is_an_error_with_its_name(run: Path) -> No
             _bench(run)
     finally:
         run.chmod(0o755)
+
+
+def _failing(job: Job, job_file: Path, **options: Any) -> Outcome:
+    """Stand in for a process that does nothing, at once."""
+    return Outcome(ending=Ending.ERROR, reason="it cannot", code="failed")
+
+
+def _unmeasured(*sources: Path, launch: Launch = _failing, **options: Any) -> BenchResult:
+    keep = options.pop("keep", None)
+    arguments = BenchArguments(sources=sources, **{**SHORT, **options})
+    return bench(arguments, launch=launch, keep=keep)
+
+
+def test_nothing_of_an_earlier_measurement_stays_beside_a_new_one(run: Path) -> None:
+    """A page of the old figures beside the new ones would be taken for theirs."""
+    first = _unmeasured(run, name="idle", report=True)
+    assert first.page is not None
+    assert first.page.is_file()
+    _unmeasured(run, name="idle", exist_ok=True)
+    assert {file.name for file in first.path.iterdir()} == {"result.json", "processes"}
+
+
+def test_an_interrupted_measurement_is_not_called_finished_since_an_earlier_one_was(
+    folder: Path,
+) -> None:
+    """Written into the same folder."""
+
+    def interrupt(job: Job, job_file: Path, **options: Any) -> Outcome:
+        raise KeyboardInterrupt
+
+    loose = write_onnx_bundle(folder / "loose")
+    _unmeasured(loose)
+    assert [row.state for row in list_runs()] == ["finished"]
+    with pytest.raises(KeyboardInterrupt):
+        _unmeasured(loose, exist_ok=True, launch=interrupt)
+    assert [row.state for row in list_runs()] == ["interrupted"]
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_baseline_is_not_written_over(run: Path, inside: bool) -> None:
+    """Compared with itself no measurement is ever slower."""
+    source = run if inside else write_onnx_bundle(Path("loose"))
+    first = _unmeasured(source, name="base")
+    before = (first.path / "result.json").read_bytes()
+    with pytest.raises(UsageError, match="is the baseline"):
+        _unmeasured(source, name="base", exist_ok=True, keep=first.path.resolve())
+    assert (first.path / "result.json").read_bytes() == before
+    assert _unmeasured(source, name="base", keep=first.path).path.name == "base-2"
+
+
+def test_a_split_seed_that_is_asked_for_is_taken_of_the_recorded_data_too(
+    folder: Path, shapes: list[dict[str, Any]]
+) -> None:
+    """Whether or not the data set is named again."""
+    loose = write_onnx_bundle(folder / "loose")
+    recorded = {"data": "shapes", "split_seed": 3}
+    edit_manifest(loose, lambda manifest: manifest["options"].update(recorded))
+    _unmeasured(loose, split_seed=4)
+    _unmeasured(loose)
+    assert [call["split_seed"] for call in shapes] == [4, 3]
+
+
+def test_a_bundle_that_the_runtimes_wanted_do_not_take_is_told(
+    run: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One row fewer than there are bundles is not left to be noticed."""
+    other = write_onnx_bundle(run / "bundles" / "torchscript-fp32")
+    edit_manifest(other, lambda manifest: manifest.update(format="torchscript"))
+    assert len(_unmeasured(run, runtimes=("onnxruntime",)).rows) == 1
+    assert "torchscript-fp32 is left out: torchscript files are not for onnxruntime" in caplog.text

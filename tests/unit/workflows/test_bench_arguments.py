@@ -57,6 +57,16 @@ def test_the_processes_together_have_the_queries_that_the_quantiles_take() -> No
         assert min(others) >= 64
 
 
+def test_the_only_batch_size_of_a_bundle_is_its_single_stream_whichever_it_is() -> None:
+    """Measured as long as the least, with the queries of a p99, among those asked for or not."""
+    arguments = BenchArguments(sources=("x",))
+    whole = arguments.scenarios_for(None)[0]
+    for fixed in (1, 8, 7):
+        found = {one.batch: one for one in arguments.scenarios_for(fixed)}
+        assert found[fixed] == whole._replace(batch=fixed)
+        assert set(found) == {1, 8, 32, 64, fixed}
+
+
 def test_a_long_measurement_is_not_ended_by_its_own_time_limit() -> None:
     """Unless a limit is asked for."""
     arguments = BenchArguments(sources=("x",), duration_s=3000, warmup_s=100)

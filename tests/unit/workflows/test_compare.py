@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +258,38 @@ def test_bundles_of_different_batches_have_no_common_query(tmp_path: Path) -> No
     assert [times.batch for times in result.times] == [4]
     with pytest.raises(UsageError, match="different batches"):
         compare(CompareArguments(a=four, b=five, accuracy=False), launch=launcher)
+
+
+def test_a_batch_size_that_one_does_not_take_is_refused(pair: tuple[Path, Path]) -> None:
+    """It was asked for; a comparison without it, or without any, would look like a whole one."""
+    launcher = Launcher({"before": [1] * 6, "after": [1] * 6})
+    left_out = {"event": "skipped", "what": "latency", "batch": 8, "reason": "it takes 1"}
+
+    def launch(job: Job, job_file: Path, **options: Any) -> Outcome:
+        answer = launcher(job, job_file, **options)
+        return replace(answer, events=(*answer.events, left_out))
+
+    asked = CompareArguments(a=pair[0], b=pair[1], accuracy=False, batches=(1, 8))
+    with pytest.raises(UsageError, match="before cannot be compared at batch 8: it takes 1"):
+        compare(asked, launch=launch)
+    assert len(launcher.jobs) == 1
+
+
+def test_both_are_timed_on_the_same_kind_of_pictures(
+    pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the test pictures of one are not known, both run on golden inputs."""
+    pictures = write_evaluation_set(tmp_path / "pictures")
+    monkeypatch.setattr("edgenet.data.evaluation.write_evaluation_set", lambda split: pictures)
+    monkeypatch.setattr(
+        "edgenet.workflows.bench_data.PictureSource._load", lambda *_: _split(pictures)
+    )
+    edit_manifest(pair[0], lambda manifest: manifest["options"].update(data="shapes"))
+    launcher = Launcher({"before": [100] * 6, "after": [100] * 6})
+    asked = CompareArguments(a=pair[0], b=pair[1], rounds=6)
+    (one,) = compare(asked, launch=launcher).comparisons
+    assert {job.evaluation_set for job in launcher.jobs} == {None}
+    assert "data set is not known" in str(one.answers_reason)
 
 
 def test_a_run_stands_for_its_only_bundle(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edgenet.cli import comparing
+from edgenet.cli import comparing, completing
 from edgenet.errors import UsageError
 from edgenet.runner import runtimes
 from edgenet.workflows import CompareArguments
@@ -29,6 +29,7 @@ from tests.results import write
         {"duration_s": 0.0},
         {"runtime": "onnxruntme"},
         {"device": "gpu"},
+        {"split_seed": -1},
     ],
 )
 def test_values_that_cannot_be_are_refused_at_once(change: dict[str, Any]) -> None:
@@ -53,6 +54,6 @@ def test_runs_bundles_and_results_complete_the_two_words(folder: Path) -> None:
     reported = write(folder / "runs/train/net/reports/bench-1", [])
     apart = write(folder / "runs/bench/net", [])
     found = [str(path.relative_to(folder)) for path in (apart, bundle, reported)]
-    assert comparing.result_names("") == found
-    assert comparing.result_names("runs/b") == found[:1]
-    assert comparing.runtime_names() == list(runtimes.TABLE)
+    assert completing.compared("") == found
+    assert completing.compared("runs/b") == found[:1]
+    assert completing.runtime_names() == list(runtimes.TABLE)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgenet.cli import comparing
 from edgenet.cli.comparing_views import compared as view
 from edgenet.cli.console import Output
 from edgenet.errors import CorruptFile, UsageError
@@ -23,7 +24,7 @@ from edgenet.workflows import (
     compare,
 )
 from tests.bundles import write_evaluation_set, write_onnx_bundle
-from tests.results import INVALID, MACHINE, accuracy, latency, queries, row, write
+from tests.results import INVALID, MACHINE, VALID, accuracy, latency, queries, row, write
 
 
 def _timed(medians_us: Sequence[float], batch: int = 1, **changes: Any) -> dict[str, Any]:
@@ -149,6 +150,7 @@ def test_times_of_two_machines_are_refused_and_sizes_are_not(tmp_path: Path) -> 
     )
     result = _compare(a, b)
     assert (result.times, result.comparisons[0].size_ratio) == ((), 2.0)
+    assert result.to_json()["verdict"] is None
     assert "A was measured on Example CPU, 4 cores, B on Another CPU, 4 cores" in str(
         result.times_reason
     )
@@ -182,6 +184,124 @@ def test_what_differs_is_told(tmp_path: Path) -> None:
         assert told in notes
 
 
+def test_rows_that_are_called_alike_are_told_apart_in_every_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two INT8 files of one network, of which one became slower."""
+    a, b = (
+        write(
+            tmp_path / name,
+            [
+                row("ptq", precision="int8", latency=[_timed([100, 101, 102])]),
+                row("qat", precision="int8", latency=[_timed(times, verdict=verdict)]),
+            ],
+        )
+        for name, times, verdict in (
+            ("a", [100, 101, 102], VALID),
+            ("b", [200, 202, 204], INVALID),
+        )
+    )
+    result = _compare(a, b)
+    assert [sentence.partition(" takes")[0] for sentence in result.sentences] == [
+        "net int8 on onnxruntime (ptq), batch 1: B",
+        "INVALID: net int8 on onnxruntime (qat), batch 1: B",
+    ]
+    with Output() as out:
+        out.result(result, view)
+    assert "INVALID at batch 1 (qat): B: other-load" in capsys.readouterr().err
+
+
+CRASH = {"ending": "crash", "reason": "SIGSEGV", "hint": None, "processes": 1}
+
+
+def test_a_configuration_that_failed_passes_no_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of some of its processes: INVALID, as `bench` says, too. Of all: nothing can be judged."""
+    net, other = (
+        row(precision, precision=precision, latency=[_timed([100, 101, 102])])
+        for precision in ("fp32", "int8")
+    )
+    a = write(tmp_path / "a", [net, other])
+    result = _compare(a, write(tmp_path / "b", [net, {**other, "failure": CRASH}]))
+    assert [times.invalid for times in result.times] == [
+        (),
+        ("B: failed-process: 1 of its processes did not finish",),
+    ]
+    assert (result.decision, result.to_json()["verdict"]) == ("invalid", "INVALID")
+    gone = write(tmp_path / "c", [net, {**other, "latency": [], "failure": CRASH}])
+    assert _compare(a, gone).decision == "done"
+    judged = _compare(a, gone, fail_above=1.05)
+    assert (judged.decision, judged.untimed) == ("failed", ("int8: SIGSEGV",))
+    assert len(judged.times) == 1
+    only = write(tmp_path / "d", [{**other, "latency": [], "failure": CRASH}])
+    assert _compare(write(tmp_path / "e", [other]), only, fail_above=1.05).decision == "failed"
+    with Output() as out:
+        assert out.result(judged, view, comparing.exit_code(judged.decision)) == 1
+    assert "warning: B has no times of int8: SIGSEGV" in capsys.readouterr().err
+
+
+def test_times_of_two_graphics_cards_are_refused(tmp_path: Path) -> None:
+    """Where one of them ran the network; the processor beside it may be the same."""
+    for device, compared in (("cuda", 0), ("cpu", 1)):
+        a, b = (
+            write(
+                tmp_path / f"{device}-{card}",
+                [row("net", device=device, latency=[_timed([100, 101])])],
+                environment=_with(gpus=[card]),
+            )
+            for card in ("Tesla T4", "NVIDIA L4")
+        )
+        result = _compare(a, b)
+        assert len(result.times) == compared
+        assert ("4 cores, NVIDIA L4" in str(result.times_reason)) is not bool(compared)
+        assert _compare(a, b, across_machines=True).times
+    with pytest.raises(UsageError, match="no times can be judged: A was measured on"):
+        _compare(tmp_path / "cuda-Tesla T4", tmp_path / "cuda-NVIDIA L4", fail_above=1.05)
+
+
+def test_machines_that_are_not_told_are_not_the_same(tmp_path: Path) -> None:
+    """Two results without a word on it may be of any."""
+    a, b = (
+        write(tmp_path / name, [row("net", latency=[_timed([100])])], environment={})
+        for name in ("a", "b")
+    )
+    assert "B on an unknown machine" in str(_compare(a, b).times_reason)
+
+
+def test_what_the_runtime_and_the_board_were_set_to_is_told_where_it_differs(
+    tmp_path: Path,
+) -> None:
+    """Half the power or another arithmetic is no property of the network."""
+    a, b = (
+        write(
+            tmp_path / mode,
+            [row("net", latency=[_timed([100, 101])], options=options, cores=cores)],
+            environment=_with(jetson={"power_mode_name": mode, "l4t": "32.7.1"}),
+        )
+        for mode, options, cores in (("MAXN", {"exact": "1"}, [1]), ("5W", {}, None))
+    )
+    assert set(_compare(a, b).notes) >= {
+        "power_mode_name: MAXN in A, 5W in B",
+        "exact: 1 in A, None in B",
+        "pinned to a processor: True in A, False in B",
+    }
+
+
+def test_how_to_measure_is_refused_for_results_that_have_been(tmp_path: Path) -> None:
+    """What was asked for is never left out in silence."""
+    a = _result(tmp_path / "a")
+    with pytest.raises(UsageError, match="as they are, without --threads, --no-accuracy"):
+        _compare(a, a, threads=2, accuracy=False)
+    bundle = write_onnx_bundle(tmp_path / "bundle")
+    with pytest.raises(UsageError, match="--across-machines is about two results"):
+        _compare(bundle, bundle, across_machines=True)
+
+
+def _with(**facts: Any) -> dict[str, Any]:
+    return {**MACHINE, "host": {**MACHINE["host"], **facts}}  # type: ignore[dict-item]
+
+
 def test_an_invalid_side_makes_the_comparison_invalid(tmp_path: Path) -> None:
     """Unless the verdict is only to be told; a result without one is told, too."""
     a = _result(tmp_path / "a")
@@ -191,7 +311,11 @@ def test_an_invalid_side_makes_the_comparison_invalid(tmp_path: Path) -> None:
     assert result.times[0].invalid == ("B: other-load: other programs kept 0.87 cores busy",)
     assert _compare(a, b, fail_above=1.05, allow_invalid=True).decision == "regression"
     old = write(tmp_path / "c", [row("net", latency=[_timed([100, 101], verdict=None)])])
-    assert "A was not judged" in _compare(old, a).times[0].remarks[0]
+    unjudged = _compare(old, a)
+    assert "A was not judged" in unjudged.times[0].remarks[0]
+    told = unjudged.to_json()
+    assert (told["verdict"], told["comparisons"][0]["times"][0]["verdict"]) == (None, None)
+    assert _compare(a, a).to_json()["verdict"] == "VALID"
 
 
 def test_answers_are_paired_from_what_lies_beside_the_results(tmp_path: Path) -> None:
@@ -276,6 +400,9 @@ def test_a_measurement_is_compared_with_its_baseline(tmp_path: Path) -> None:
     assert slower.to_json()["baseline"]["decision"] == "regression"
     assert (other.decision, other.to_json()["baseline"]) == ("failed", None)
     assert "no row that was made alike" in other.to_json()["baseline_reason"]
+    itself = baseline.compare(_measured(a))
+    assert (itself.decision, itself.reason) == ("failed", "it was written over by this measurement")
+    assert (baseline.folder, Baseline(source=None).folder) == (a, None)
     none = Baseline(source=None).compare(_measured(b))
     assert (none.decision, none.to_json()) == ("done", _measured(b).to_json())
 
