@@ -90,7 +90,7 @@ def torch_compile(model: str) -> Loop:
     """Call the network that ``torch.compile`` made code of, with one thread."""
     import torch
 
-    compiled = torch.compile(_network(torch, model), dynamic=False)
+    compiled: Any = torch.compile(_network(torch, model), dynamic=False)
 
     def run(pictures: Any) -> Any:
         with torch.inference_mode():

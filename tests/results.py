@@ -101,6 +101,14 @@ def row(name: str, **changes: Any) -> dict[str, Any]:
         "bind_overhead_ns": 91.0,
         "execute_overhead_ns": 91.0,
         "fetch_overhead_ns": 110.0,
+        "baseline_pss_mib": 42.84765625,
+        "pss_mib": 55.03515625,
+        "energy_mj": None,
+        "energy_error_mj": None,
+        "power_w": None,
+        "idle_w": None,
+        "energy_sensors": [],
+        "energy_reason": "no sensor: this machine shows neither RAPL nor a power monitor",
         **changes,
     }
 
@@ -120,6 +128,7 @@ def latency(queries_ns: np.ndarray[Any, Any], batch: int, **changes: Any) -> dic
         "p99_us": p99,
         "p999_us": None,
         "withheld": {"p999_us": f"{len(total)} queries; a p99.9 takes 6,636"},
+        "intervals": {"p50_us": [0.96 * p50, p50 / 0.96], "p90_us": [0.9 * p90, p90 / 0.9]},
         "verdict": VALID,
         "bind_p50_us": bind,
         "execute_p50_us": execute,

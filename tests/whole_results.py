@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -66,6 +67,7 @@ def write_all(folder: Path) -> Path:
                 end_to_end_reason=None,
                 peak_mib=62.80078125 - place,
                 load_ms=29.248535 + 3 * place,
+                **(energy(place) if precision != "fp16" else {}),
             )
         )
     empty = dict.fromkeys(
@@ -76,6 +78,8 @@ def write_all(folder: Path) -> Path:
             "process_to_first_ms",
             "baseline_mib",
             "peak_mib",
+            "baseline_pss_mib",
+            "pss_mib",
         )
     )
     crash = {
@@ -108,6 +112,18 @@ def write_all(folder: Path) -> Path:
     return write(folder, rows, processes=processes, not_measured=left_out)
 
 
+def energy(place: int) -> dict[str, Any]:
+    """Return the fields of a row whose energy a sensor told, and what was not in it."""
+    return {
+        "energy_mj": 0.412345 + 0.1 * place,
+        "energy_error_mj": 0.0123456,
+        "power_w": 5.4321,
+        "idle_w": 3.2109,
+        "energy_sensors": ["VDD_CPU"],
+        "energy_reason": "the memory's own is not in it",
+    }
+
+
 def write_old(folder: Path) -> Path:
     """Write what the first version of the schema had: no verdicts, no classes, no samples left."""
     write_all(folder)
@@ -117,13 +133,16 @@ def write_old(folder: Path) -> Path:
     del content["not_measured"]
     content["processes"] = []
     for one in content["rows"]:
-        for name in ("process_ms", "open_ms", "end_to_end", "end_to_end_reason", "cores"):
+        for name in ("process_ms", "open_ms", "end_to_end", "end_to_end_reason", "cores", *_NEW):
             del one[name]
         for timing in one["latency"]:
-            for name in ("p95_us", "p999_us", "withheld", "verdict"):
+            for name in ("p95_us", "p999_us", "withheld", "intervals", "verdict"):
                 del timing[name]
         if one["accuracy"]:
             for name in ("confusion", "labels", "parent", "parent_reason"):
                 del one["accuracy"][name]
     file.write_text(json.dumps(content), "utf-8")
     return folder
+
+
+_NEW = ("baseline_pss_mib", "pss_mib", *energy(0))

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from edgenet.cli import comparing_views, options
+from edgenet.cli import comparing_views, completing, options
 from edgenet.cli.console import Output
 from edgenet.errors import EXIT_CHECK_FAILED, EXIT_DONE, EXIT_FAILED, EXIT_INVALID_MEASUREMENT
-from edgenet.runner import runtimes
 
 PANEL = "Measure"
 
@@ -31,24 +30,13 @@ Baseline = Annotated[
         metavar="RESULT",
         help="An earlier result of bench, to be compared with at the end.",
         show_default="none",
+        autocompletion=completing.results,
     ),
 ]
 AcrossMachines = Annotated[
     bool,
     typer.Option("--across-machines", help="Compare times of results of different machines."),
 ]
-
-
-def runtime_names() -> list[str]:
-    """Return what completes the name of a runtime."""
-    return list(runtimes.TABLE)
-
-
-def result_names(incomplete: str) -> list[str]:
-    """Return what completes a source: runs, their bundles and results below ``runs/``."""
-    patterns = ("*/*/bundles/*/manifest.json", "*/*/reports/*/result.json", "*/*/result.json")
-    found = (file.parent for pattern in patterns for file in Path("runs").glob(pattern))
-    return sorted(str(path) for path in found if str(path).startswith(incomplete))
 
 
 def compare(
@@ -58,7 +46,7 @@ def compare(
             metavar="A",
             help="What was there before: a bundle, a run with one, or a result of bench.",
             show_default=False,
-            autocompletion=result_names,
+            autocompletion=completing.compared,
         ),
     ],
     b: Annotated[
@@ -67,7 +55,7 @@ def compare(
             metavar="B",
             help="What is judged against it, of the same kind.",
             show_default=False,
-            autocompletion=result_names,
+            autocompletion=completing.compared,
         ),
     ],
     fail_above: FailAbove = None,
@@ -82,7 +70,7 @@ def compare(
             metavar="NAME",
             help="What runs both.",
             show_default="the first that takes both",
-            autocompletion=runtime_names,
+            autocompletion=completing.runtime_names,
         ),
     ] = None,
     threads: options.Threads = 1,

@@ -24,10 +24,14 @@ def compared(out: Output, result: CompareResult) -> None:
         if result.sentences:
             out.line()
         _comparison(out, one)
+    for reason, whose in _without_answers(result.comparisons):
+        out.note(f"accuracy is not compared{whose}: {reason}")
     for note in result.notes:
         out.note(note)
     if result.unmatched:
         out.note(f"not compared, since only one has it: {'; '.join(result.unmatched)}")
+    if result.untimed:
+        out.warn(f"B has no times of {'; '.join(result.untimed)}")
     if result.times_reason:
         out.warn(f"no times are compared: {result.times_reason}")
     for one in result.comparisons:
@@ -63,9 +67,24 @@ def _by_batches(one: Comparison, said: Sequence[Sequence[str]]) -> list[str]:
                 where.append(str(times.batch))
     batches = {kind: ", ".join(where) for kind, (_, where) in found.items()}
     return [
-        f"at batch {batches[kind]} ({one.b.model} {one.b.precision}): {reason}"
-        for kind, (reason, _) in found.items()
+        f"at batch {batches[kind]} ({_name(one)}): {reason}" for kind, (reason, _) in found.items()
     ]
+
+
+def _without_answers(comparisons: Sequence[Comparison]) -> list[tuple[str, str]]:
+    """Return each reason why accuracies are not compared, and whose unless it is that of all."""
+    found: dict[str, list[str]] = {}
+    for one in comparisons:
+        if one.answers is None and one.answers_reason:
+            found.setdefault(one.answers_reason, []).append(_name(one))
+    return [
+        (reason, "" if len(names) == len(comparisons) else f" ({', '.join(names)})")
+        for reason, names in found.items()
+    ]
+
+
+def _name(one: Comparison) -> str:
+    return one.b.name or f"{one.b.model} {one.b.precision}"
 
 
 def _comparison(out: Output, one: Comparison) -> None:
@@ -86,8 +105,6 @@ def _comparison(out: Output, one: Comparison) -> None:
     rows.append(_accuracy(one))
     out.table(("", ">A", ">B", ">B against A", "interval"), rows)
     out.fields({"A": _described(one.a), "B": _described(one.b), "on": _conditions(one)})
-    if one.answers is None and one.answers_reason:
-        out.note(f"accuracy is not compared: {one.answers_reason}")
 
 
 def _times(times: Times) -> list[tuple[str | None, ...]]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgenet.cli import comparing, comparing_views, options, views
+from edgenet.cli import comparing, comparing_views, completing, options, views
 from edgenet.cli.console import Output
 from edgenet.errors import (
     EXIT_CORRUPT_FILE,
@@ -24,7 +24,10 @@ def bench(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE...", help="Runs (all of their bundles) and bundles.", show_default=False
+            metavar="SOURCE...",
+            help="Runs (all of their bundles) and bundles.",
+            show_default=False,
+            autocompletion=completing.measurable,
         ),
     ],
     runtime: Annotated[
@@ -33,6 +36,7 @@ def bench(
             metavar="NAME",
             help="Only this runtime, trtexec, or all that are here; may be given more than once.",
             show_default="the first that takes the bundle",
+            autocompletion=completing.runtime_names,
         ),
     ] = None,
     threads: options.Threads = 1,
@@ -128,9 +132,10 @@ def bench(
             allow_invalid=allow_invalid,
             across_machines=across_machines,
         )
-        result = bench_sources(arguments, progress=out.progress)
+        result = bench_sources(arguments, progress=out.progress, keep=against.folder)
         code = EXIT_INVALID_MEASUREMENT if result.invalid and not allow_invalid else EXIT_DONE
-        code = EXIT_FAILED if any(row.failure for row in result.rows) else code
+        failed = not result.measured or any(row.failure for row in result.rows)
+        code = EXIT_FAILED if failed else code
         code = EXIT_NOT_POSSIBLE if result.not_possible else code
         code = EXIT_CORRUPT_FILE if result.corrupt else code
         compared = against.compare(result)

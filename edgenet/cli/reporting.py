@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgenet.cli import options, reporting_views
+from edgenet.cli import completing, options, reporting_views
 from edgenet.cli.console import Output
 
 PANEL = "Measure"
@@ -20,6 +20,7 @@ def report(
             metavar="RUN|FOLDER...",
             help="Runs (all of their measurements), and folders of results.",
             show_default=False,
+            autocompletion=completing.measured,
         ),
     ],
     output: Annotated[

@@ -54,8 +54,10 @@ def results(out: Output, document: Document) -> None:
 
 def warnings(out: Output, document: Document) -> None:
     """Say what failed, what was left out, and which figures are not to be believed."""
-    from edgenet.report import tables
+    from edgenet.report import standing, tables
 
+    if not document.complete:
+        out.warn(standing.INTERRUPTED)
     for name, code, where, detail in tables.doubts(document).rows:
         out.warn(f"{name}: INVALID at {where} ({code}): {detail}")
     for name, _, why in tables.failures(document).rows:

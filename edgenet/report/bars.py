@@ -1,4 +1,4 @@
-"""The charts of the page that are bars of parts: memory, cold start, end to end."""
+"""The charts of the page that are bars: memory, energy, cold start, end to end."""
 
 from __future__ import annotations
 
@@ -36,6 +36,23 @@ def memory_chart(document: Document) -> Drawing | None:
     return drawn
 
 
+def energy_chart(document: Document) -> Drawing | None:
+    """Draw the energy of a picture; None where no sensor told it."""
+    told = [row for row in document.own if row.figures.get("energy_mj") is not None]
+    bars = [(row, (row.figures["energy_mj"] or 0.0,)) for row in told]
+    if not bars:
+        return None
+    drawn = Drawing(
+        name="energy",
+        title="Energy of a picture",
+        text="One bar a configuration, in millijoules: its power less the idle power, times time. "
+        "The line at its end is the standard uncertainty to both sides.",
+    )
+    errors = [max(row.figures.get("energy_error_mj") or 0.0, 0.0) for row in told]
+    _bars(drawn, bars, ("accent",), "mJ", errors)
+    return drawn
+
+
 def cold_start_chart(document: Document) -> Drawing | None:
     """Draw the parts of a cold start; None where no row has them."""
     bars = []
@@ -54,7 +71,7 @@ def cold_start_chart(document: Document) -> Drawing | None:
     return drawn
 
 
-COLD_COLOURS = ("quiet", "series-0", "series-3", "series-1", "series-2", "soft")
+COLD_COLOURS = ("quiet", "series-0", "series-3", "series-1", "series-2", "series-4")
 """Of the parts of a cold start, in their order."""
 
 
@@ -85,8 +102,9 @@ def _bars(
     bars: Sequence[tuple[Row, tuple[float, ...]]],
     colours: Sequence[str],
     unit: str,
+    errors: Sequence[float] = (),
 ) -> None:
-    """Draw one bar a row, of parts behind each other."""
+    """Draw one bar a row, of parts behind each other, with the uncertainty of its end if given."""
     with drawing(drawn, WIDTH, 44 + 36 * len(bars)) as canvas:
         axes = canvas.subplots()
         for place, (row, parts) in enumerate(bars):
@@ -94,6 +112,9 @@ def _bars(
             for part, colour in zip(parts, colours, strict=True):
                 axes.barh(-place, part, 0.34, left, color=COLOURS[colour])
                 left += part
+            if errors:
+                ink = COLOURS["ink"]
+                axes.errorbar(left, -place, xerr=errors[place], fmt="none", ecolor=ink)
             name_row(axes, row, -place + 0.42)
         axes.set_ylim(-len(bars) + 0.66, 0.76)
         axes.set_yticks([])

@@ -91,7 +91,8 @@ def _most_accurate(document: Document, found: Best) -> Claim:
         and row.accuracy.high >= first.low
     ]
     if close:
-        said += f"; 95 % intervals do not tell {listed(close)} apart from it"
+        whom = "them" if len(found.most_accurate) > 1 else "it"
+        said += f"; 95 % intervals do not tell {listed(close)} apart from {whom}"
     return Claim(title="most accurate", rows=found.most_accurate, detail=said)
 
 

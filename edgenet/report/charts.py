@@ -70,7 +70,7 @@ def pareto_chart(document: Document) -> Drawing | None:
                 alpha=0.55 if inside else 0.9,
                 edgecolors=colour,
                 linewidths=1.2,
-                linestyle="--" if not timing.verdict.valid else "-",
+                linestyle="-" if timing.verdict.valid and row.failure is None else "--",
                 zorder=2,
             )
             places.append((x, y, area))
@@ -139,7 +139,7 @@ def latency_chart(document: Document, samples: Samples, batch: int) -> Drawing |
             figures = timing.figures if timing else {}
             _strip(axes, -place, queries, edges)
             for name in ("p50_us", "p90_us", "p99_us"):
-                _mark(axes, -place, figures.get(name), name[:3], queries.min())
+                _mark(axes, -place, figures.get(name), name[:3], max(queries.min(), low))
             name_row(axes, row, -place + 0.68)
         axes.set_ylim(-len(shown) + 0.84, 0.92)
         axes.set_yticks([])
@@ -149,6 +149,15 @@ def latency_chart(document: Document, samples: Samples, batch: int) -> Drawing |
         _few_ticks(axes.xaxis, [low, high])
         axes.set_xlabel("a query, µs (logarithmic)")
     return drawn
+
+
+def undrawn(document: Document, samples: Samples) -> list[str]:
+    """Return the rows of which a batch size is in no latency chart, since samples are missing."""
+    return [
+        plain(row.name)
+        for row in document.own
+        if any(timing.batch not in samples.get(row.name, {}) for timing in row.timings)
+    ]
 
 
 def _strip(axes: Any, base: float, queries: NDArray[np.float64], edges: NDArray[Any]) -> None:

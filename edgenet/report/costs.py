@@ -1,28 +1,87 @@
-"""The tables of what a configuration takes: memory, the way to the first answer and to a class."""
+"""The tables of what a configuration takes: memory, energy, the way to an answer and to a class."""
 
 from __future__ import annotations
 
-from edgenet.report.document import Document, Row
+from edgenet.report.document import Document, Row, Timing
 from edgenet.report.format import figure, plain
-from edgenet.report.table import Table, table
+from edgenet.report.table import Cell, Table, table
 
 PERCENTILES = ("p50_us", "p90_us", "p95_us", "p99_us", "p999_us")
-PERCENTILE_COLUMNS = (">p50 µs", ">p90 µs", ">p95 µs", ">p99 µs", ">p99.9 µs")
+PERCENTILE_COLUMNS = (
+    *(">p50 µs", ">its 95 % interval", ">p90 µs", ">the p90's interval"),
+    *(">p95 µs", ">p99 µs", ">p99.9 µs"),
+)
+INTERVALS = ("p50_us", "p90_us")
+"""The percentiles whose intervals are shown; the results have all."""
+
 PARTS = {"bind": "bind_p50_us", "execute": "execute_p50_us", "fetch": "fetch_p50_us"}
 
 
+def percentiles(timing: Timing) -> list[Cell]:
+    """Return the cells of ``PERCENTILE_COLUMNS``."""
+    cells: list[Cell] = []
+    for name in PERCENTILES:
+        cells.append(figure(name, timing.figures.get(name)))
+        if name in INTERVALS:
+            cells.append(interval(timing, name))
+    return cells
+
+
+def interval(timing: Timing, name: str) -> str | None:
+    """Return both ends of a figure's 95 % interval; None where the result has none."""
+    ends = timing.intervals.get(name)
+    return ends and " to ".join(str(figure(name, end)) for end in ends)
+
+
+def apart(timing: Timing) -> str | None:
+    """Return how far the medians of its processes are apart; None with one, which cannot tell."""
+    several = len(timing.process_p50_us) > 1
+    return figure("spread", timing.figures.get("spread")) if several else None
+
+
 def memory(document: Document) -> Table:
-    """Return peak memory, what of it an empty runtime takes, and the rest."""
-    names = ("baseline_mib", "peak_mib", "gpu_mib")
+    """Return peak memory, what of it an empty runtime takes, and the rest; PSS; the GPU's."""
     rows = []
     for row in document.own:
-        empty, peak, gpu = (row.figures.get(name) for name in names)
+        empty, peak = (row.figures.get(name) for name in ("baseline_mib", "peak_mib"))
         over = None if empty is None or peak is None else peak - empty
-        texts = (figure(name, value) for name, value in zip(names, (empty, peak, gpu), strict=True))
-        empty_text, peak_text, gpu_text = texts
-        rows.append((plain(row.name), empty_text, figure("peak_mib", over), peak_text, gpu_text))
-    columns = ("configuration", ">empty runtime MiB", ">over it MiB", ">peak MiB", ">GPU MiB")
-    return table("Peak memory of a process, medians over processes", columns, rows)
+        texts = [figure("peak_mib", value) for value in (empty, over, peak)]
+        further = ("baseline_pss_mib", "pss_mib", "gpu_mib")
+        texts += [figure(name, row.figures.get(name)) for name in further]
+        rows.append((plain(row.name), *texts))
+    columns = (
+        *("configuration", ">empty runtime MiB", ">over it MiB", ">peak MiB"),
+        *(">empty runtime PSS MiB", ">PSS MiB", ">GPU MiB"),
+    )
+    return table("Memory of a process, medians over processes", columns, rows)
+
+
+def energy(document: Document) -> Table:
+    """Return the energy of a picture and the power that it is from; no row where nothing told."""
+    rows = [
+        (
+            plain(row.name),
+            figure("batch", row.timings[0].figures["batch"]) if row.timings else None,
+            *(figure(name, row.figures.get(name)) for name in ENERGY_FIGURES),
+            plain(", ".join(row.energy_sensors)) or None,
+            plain(row.reasons.get(ENERGY, "")) or None,
+        )
+        for row in document.own
+        if any(row.figures.get(name) is not None for name in ENERGY_FIGURES)
+    ]
+    columns = (
+        *("configuration", ">batch", ">mJ a picture", ">uncertainty mJ", ">power W", ">idle W"),
+        *("counted by", "note"),
+    )
+    caption = (
+        "Energy of a picture at the least batch size, idle power subtracted; medians over "
+        "processes. Figures of different sensors are not comparable"
+    )
+    return table(caption, columns, rows)
+
+
+ENERGY = "energy"
+ENERGY_FIGURES = ("energy_mj", "energy_error_mj", "power_w", "idle_w")
 
 
 def cold_start(document: Document) -> Table:
@@ -65,9 +124,10 @@ def end_to_end(document: Document) -> Table:
     rows = [
         (
             plain(row.name),
-            *(figure(name, timing.figures.get(name)) for name in ("n", *PERCENTILES)),
+            figure("n", timing.figures["n"]),
+            *percentiles(timing),
             *(figure(name, timing.figures.get(name)) for name in STEPS.values()),
-            figure("spread", timing.figures.get("spread")),
+            apart(timing),
             figure("images_per_s", timing.figures["images_per_s"]),
             timing.verdict.word,
         )
@@ -121,6 +181,7 @@ _TABLED = frozenset(
         *("threads", "size_bytes", "processes"),
         *("import_ms", "load_ms", "first_inference_ms", "process_to_first_ms"),
         *("process_ms", "open_ms", "baseline_mib", "peak_mib", "gpu_mib"),
+        *("baseline_pss_mib", "pss_mib", *ENERGY_FIGURES),
         *("timer_resolution_ns", *(f"{part}_overhead_ns" for part in PARTS)),
     }
 )

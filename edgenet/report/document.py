@@ -48,6 +48,7 @@ class Timing:
         process_p50_us: Median of each process.
         verdict: Whether they are to be believed.
         reasons: Why a figure is None, by its name, where the result says so.
+        intervals: Both ends of a figure's 95 % interval, by its name, where the result has it.
         notes: What is to be known beside the figures.
         command: Of a program that timed itself.
     """
@@ -57,6 +58,7 @@ class Timing:
     process_p50_us: tuple[float, ...]
     verdict: Judged = NOT_JUDGED
     reasons: Mapping[str, str] = field(default_factory=dict)
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
 
@@ -125,6 +127,7 @@ class Row:
         accuracy: How often it was right, or None.
         end_to_end: From encoded pictures to classes, or None.
         cores: That its first process was pinned to; empty where it was not.
+        energy_sensors: What its energy was counted by; empty where nothing told it.
         skipped: One sentence for each batch size that was not measured.
         failure: Why not all processes finished, or None.
     """
@@ -140,6 +143,7 @@ class Row:
     accuracy: Answers | None
     end_to_end: Timing | None
     cores: tuple[int, ...]
+    energy_sensors: tuple[str, ...]
     skipped: tuple[str, ...]
     failure: Failed | None
 

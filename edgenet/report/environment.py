@@ -20,7 +20,7 @@ _WHY = {
     "boost": _NO_CPUFREQ,
     "board": "no device tree names one",
     "jetson": "this is no Jetson",
-    "temperatures_c": "this system shows no thermal zone",
+    "temperatures_c": "this system shows no temperature",
     "revision": _NO_REVISION,
     "memory limit": "none is set",
     "core limit": "none is set",

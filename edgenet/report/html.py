@@ -8,6 +8,8 @@ from edgenet.report.format import MISSING, plain
 from edgenet.report.table import FACTS, Table
 
 _EMPTY = ("meta", "link", "br", "hr")
+_LONG = 40
+"""Letters of a row's name beyond which it is broken into lines."""
 
 
 class Html(str):
@@ -72,7 +74,8 @@ def table(content: Table, *, shade: bool = False) -> Html:
 
 
 def _line(content: Table, row: tuple[str | None, ...], shade: bool) -> Html:
-    cells = [tag("th", row[0], scope="row")]
+    long = "long" if len(row[0] or "") > _LONG else None
+    cells = [tag("th", row[0], scope="row", class_=long)]
     counts = [_count(cell) for cell in row[1:]] if shade else []
     total = sum(counts)
     for place, cell in enumerate(row[1:], start=1):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from edgenet.report import classes, costs, tables
 from edgenet.report.best import claims
-from edgenet.report.document import Document
+from edgenet.report.document import Document, Row
 from edgenet.report.environment import environment
 from edgenet.report.format import MISSING, plain
 from edgenet.report.meanings import meanings
@@ -23,25 +24,28 @@ def markdown(document: Document) -> str:
     told = (where(document), standing(document))
     blocks = [f"# {escaped(models(document))}", *map(escaped, told)]
     blocks += ["## Best for this machine", _claims(document)]
-    blocks += ["## All configurations", *_table(tables.summary(document))]
+    if document.own:
+        blocks += ["## All configurations", *_table(tables.summary(document))]
+        blocks += [_conditions(document.own)]
     for title, table in (
         ("Verdicts", tables.verdicts(document)),
         ("Failures", tables.failures(document)),
         ("Latency", tables.latency(document)),
         ("End to end", costs.end_to_end(document)),
         ("Memory", costs.memory(document)),
+        ("Energy", costs.energy(document)),
         ("Cold start", costs.cold_start(document)),
         ("Accuracy", tables.accuracies(document)),
     ):
-        if table.rows:
+        if not table.empty:
             blocks += [f"## {title}", *_table(table)]
     if classes.with_counts(document):
         blocks += ["## Accuracy by class", *_table(classes.by_class(document))]
-    else:
-        blocks += [escaped(classes.WITHOUT)]
-    if document.others:
+    elif document.own:
+        blocks += ["## Accuracy by class", escaped(classes.WITHOUT)]
+    if any(row.timings for row in document.others):
         blocks += ["## Timed by others", escaped(others(document))]
-        blocks += _table(tables.externals(document))
+        blocks += [*_table(tables.externals(document)), _conditions(document.others)]
     absent = missing(document)
     if absent.rows:
         blocks += ["## Not measured", *_table(absent)]
@@ -66,9 +70,19 @@ def _claims(document: Document) -> str:
     return "\n".join(told or ["Our clock timed nothing."])
 
 
+def _conditions(rows: Sequence[Row]) -> str:
+    """Return a list of the conditions of each row, such as threads and device."""
+    lines = []
+    for row in rows:
+        first, *further = tables.conditions(row)
+        lines.append(f"- {escaped(first)}")
+        lines += [f"  - {escaped(line.strip())}" for line in further]
+    return "\n".join(lines)
+
+
 def _table(table: Table) -> list[str]:
     """Return a caption and a table; none where it holds nothing."""
-    if not table.rows or len(table.columns) < 2:
+    if table.empty:
         return []
     rule = ["---:" if right else "---" for right in table.right]
     lines = [

@@ -10,6 +10,13 @@ MEANINGS = (
         "p50, p90, p99",
         ("that share of all queries of all processes took at most so long; nothing is trimmed"),
     ),
+    (
+        "95 % interval",
+        (
+            "of a time: how sure it is of a process that was not measured, from how far these "
+            "processes and blocks of their queries differ"
+        ),
+    ),
     ("queries", "how many the percentiles are of; the fewer, the less a p99 says"),
     ("processes apart", "the greatest median of a process over the least, less one"),
     ("images/s", "pictures of all queries over the time of all queries"),
@@ -21,10 +28,10 @@ MEANINGS = (
         ),
     ),
     (
-        "process",
+        "process, open, other",
         (
-            "what is left from the start of the process to the first answer: starting Python, "
-            "reading bundle and pictures"
+            "starting Python and NumPy; checking the bundle; what is left of all, such as reading "
+            "pictures. In results of the first version process is all that is left"
         ),
     ),
     (
@@ -32,6 +39,17 @@ MEANINGS = (
         (
             "most memory that the process held, and what it held with the runtime loaded and "
             "no model"
+        ),
+    ),
+    (
+        "PSS",
+        "what the process held, pages that other processes use, too, divided among them",
+    ),
+    (
+        "mJ a picture",
+        (
+            "mean power while it ran less that while it waited with the model loaded, times time; "
+            "the uncertainty is that of one process, without the error of the sensor's scale"
         ),
     ),
     (

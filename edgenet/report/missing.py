@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from edgenet.report.costs import ENERGY, ENERGY_FIGURES
 from edgenet.report.document import Document, Row, Timing
 from edgenet.report.format import plain
 from edgenet.report.table import Cell, Table, table
 
 _NO_TIME = "the launcher's clock is not this machine's"
 _NO_MEMORY = "the system does not tell a process's peak memory"
+_NO_SHARED_PAGES = "this kernel does not tell the pages that processes share"
 _NO_GPU = "no GPU ran it, or its runtime does not tell"
 _WHY = {
     "process_to_first_ms": _NO_TIME,
     "baseline_mib": _NO_MEMORY,
     "peak_mib": _NO_MEMORY,
+    "baseline_pss_mib": _NO_SHARED_PAGES,
+    "pss_mib": _NO_SHARED_PAGES,
     "gpu_mib": _NO_GPU,
     "gpu_p50_us": _NO_GPU,
 }
@@ -56,12 +60,15 @@ def _of_row(row: Row) -> list[tuple[str, str, str]]:
     """Return name, place and reason of every figure that is null."""
     ran = bool(row.figures.get("processes"))
     unknown = {name for name, value in row.figures.items() if value is None}
-    unknown |= {name for name in row.reasons if getattr(row, name, None) in (None, ())}
+    unknown |= {
+        name for name in row.reasons if name != ENERGY and getattr(row, name, None) in (None, ())
+    }
     if row.accuracy is None:
         unknown.add("accuracy")
     if not ran:
         return [(name, "", _FEW) for name in sorted(unknown)]
     known = {**(_WHY if row.timed_by_us else {}), **row.reasons}
+    known.update(dict.fromkeys(ENERGY_FIGURES, row.reasons.get(ENERGY, _UNTOLD)))
     untold = _UNTOLD if row.timed_by_us else f"{row.timed_by} times itself"
     found = [(name, "", known.get(name, untold)) for name in sorted(unknown)]
     if row.accuracy and row.accuracy.change_reason:

@@ -9,17 +9,19 @@ from edgenet.report import bars, charts, classes, costs, html, tables
 from edgenet.report.best import Claim, claims
 from edgenet.report.document import Document
 from edgenet.report.environment import environment
-from edgenet.report.format import plain
-from edgenet.report.html import Html, join, tag
+from edgenet.report.format import listed, plain
+from edgenet.report.html import Content, Html, join, tag
 from edgenet.report.meanings import meanings
 from edgenet.report.missing import missing
 from edgenet.report.repeat import command, started_as
 from edgenet.report.samples import Samples
 from edgenet.report.standing import models, others, standing, where
 from edgenet.report.svg import SERIES, Drawing
+from edgenet.report.table import Table
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _NO_SAMPLES = "The raw samples are not beside these results, so there is nothing to draw."
+_LACKING_SAMPLES = "Some raw samples are not beside these results: not all is drawn of {}."
 
 
 def page(document: Document, samples: Samples) -> str:
@@ -80,7 +82,7 @@ def _sections(document: Document, samples: Samples) -> list[Section | None]:
         tables.failures(document),
         missing(document),
     )
-    own = bool(document.own)
+    own, elsewhere = bool(document.own), any(row.timings for row in document.others)
     return [
         ("best", "Best for this machine", _claims(claims(document))),
         ("summary", "All configurations", _summary(document)) if own else None,
@@ -91,9 +93,10 @@ def _sections(document: Document, samples: Samples) -> list[Section | None]:
         _throughput(document),
         _end_to_end(document),
         _memory(document),
+        _energy(document),
         _cold_start(document),
         ("classes", "Accuracy by class", _classes(document)) if own else None,
-        ("other-clocks", "Timed by others", _others(document)) if document.others else None,
+        ("other-clocks", "Timed by others", _others(document)) if elsewhere else None,
         ("missing", "Not measured", html.table(absent)) if absent.rows else None,
         ("environment", "Environment", _environment(document)),
         ("repeat", "How to repeat", _repeat(document)),
@@ -141,18 +144,14 @@ def _verdicts(document: Document) -> Html:
 
 
 def _pareto(document: Document) -> Section | None:
-    drawn = charts.pareto_chart(document)
-    if drawn is None:
-        return None
     how = (
         "Left and up is better; a disc's area is the size on disk. Filled discs are the Pareto "
         "set: no other configuration is at least as good in latency, size and accuracy at once. "
         "A dashed edge is an INVALID measurement."
     )
-    content = join(
-        _figure(drawn, tag("p", how), _legend(document)), html.table(tables.accuracies(document))
-    )
-    return "pareto", "Accuracy, latency and size", content
+    title = ("pareto", "Accuracy, latency and size")
+    drawn, table = charts.pareto_chart(document), tables.accuracies(document)
+    return _charted(title, drawn, table, tag("p", how), _legend(document))
 
 
 def _latency(document: Document, samples: Samples) -> Html:
@@ -164,6 +163,8 @@ def _latency(document: Document, samples: Samples) -> Html:
         "logarithmic scale, so that single ones are seen. The lines are p50, p90 and p99.",
     )
     parts: list[Html] = [] if shown else [tag("p", _NO_SAMPLES)]
+    if shown and (lacking := charts.undrawn(document, samples)):
+        parts.append(tag("p", _LACKING_SAMPLES.format(listed(lacking))))
     for number, one in enumerate(shown):
         figures = _figure(one, how if not number else tag("p", one.title))
         parts.append(figures if not number else tag("details", tag("summary", one.title), figures))
@@ -184,30 +185,42 @@ def _throughput(document: Document) -> Section | None:
 
 
 def _memory(document: Document) -> Section | None:
-    drawn = bars.memory_chart(document)
-    if drawn is None:
-        return None
     key = _key(("empty runtime", "model, beyond it"), ("quiet", "accent"))
-    content = join(_figure(drawn, key), html.table(costs.memory(document)))
-    return "memory", "Memory", content
+    drawn, table = bars.memory_chart(document), costs.memory(document)
+    return _charted(("memory", "Memory"), drawn, table, key)
+
+
+def _energy(document: Document) -> Section | None:
+    how = (
+        "What running takes beyond waiting with the model loaded, with its standard uncertainty. "
+        "Lower is better."
+    )
+    sensors = {row.energy_sensors for row in document.own if row.energy_sensors}
+    apart = " Bars of different sensors are not comparable." if len(sensors) > 1 else ""
+    drawn, table = bars.energy_chart(document), costs.energy(document)
+    return _charted(("energy", "Energy"), drawn, table, tag("p", f"{how}{apart}"))
 
 
 def _cold_start(document: Document) -> Section | None:
-    drawn = bars.cold_start_chart(document)
-    if drawn is None:
-        return None
     key = _key(costs.COLD_PARTS, bars.COLD_COLOURS)
-    content = join(_figure(drawn, key), html.table(costs.cold_start(document)))
-    return "cold-start", "Cold start", content
+    drawn, table = bars.cold_start_chart(document), costs.cold_start(document)
+    return _charted(("cold-start", "Cold start"), drawn, table, key)
 
 
 def _end_to_end(document: Document) -> Section | None:
-    drawn = bars.end_to_end_chart(document)
-    if drawn is None:
-        return None
     key = _key(tuple(costs.STEPS), bars.STEP_COLOURS)
-    content = join(_figure(drawn, key), html.table(costs.end_to_end(document)))
-    return "end-to-end", "End to end", content
+    drawn, table = bars.end_to_end_chart(document), costs.end_to_end(document)
+    return _charted(("end-to-end", "End to end"), drawn, table, key)
+
+
+def _charted(
+    title: tuple[str, str], drawn: Drawing | None, table: Table, *beside: Html
+) -> Section | None:
+    """Return a section of a table, below its chart if there is one; None where it is empty."""
+    if table.empty:
+        return None
+    figure = _figure(drawn, *beside) if drawn else None
+    return (*title, join(figure, html.table(table)))
 
 
 def _classes(document: Document) -> Html:
@@ -218,7 +231,7 @@ def _classes(document: Document) -> Html:
         tag(
             "details",
             tag("summary", f"Who was taken for whom: {plain(row.name)}"),
-            html.table(table, shade=len(table.columns) > 3),
+            html.table(table, shade="predicted" not in table.columns),
         )
         for row in rows
         for table in [classes.confusion(row)]
@@ -231,13 +244,13 @@ def _others(document: Document) -> Html:
     return join(
         tag("p", others(document)),
         html.table(tables.externals(document)),
-        tag("details", tag("summary", "Their commands"), tag("pre", _lines(lines))),
+        tag("details", tag("summary", "Their commands"), _code(_lines(lines))),
     )
 
 
 def _environment(document: Document) -> Html:
     found = (*environment(document), costs.clocks(document), costs.further(document))
-    return join(*(html.table(one) for one in found if len(one.columns) > 1))
+    return join(*(html.table(one) for one in found if not one.empty))
 
 
 def _repeat(document: Document) -> Html:
@@ -252,7 +265,7 @@ def _repeat(document: Document) -> Html:
     )
 
 
-def _code(text: str) -> Html:
+def _code(text: Content) -> Html:
     return tag("pre", tag("code", text), tabindex="0")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -85,18 +86,23 @@ def _row(content: Any) -> Row:
     timings = _list(row["latency"] if timed_by == OWN_CLOCK else row["external"])
     facts = ("bundle", "model", "format", "precision", "runtime", "device", "model_sha256")
     told = row.get("end_to_end")
+    figures = {**_figures(row), **_nested(row), "size_bytes": int(row["size_bytes"])}
+    for name in ("threads", "processes", "size_bytes"):
+        if (figures[name] or 0) < 0:
+            raise ValueError(f"{name} is {figures[name]}")
     return Row(
         name=str(row["name"]),
         facts={name: str(row[name]) for name in facts},
         versions=_texts(row["versions"]),
         options=_texts(row.get("options", {})),
-        figures={**_figures(row), **_nested(row), "size_bytes": int(row["size_bytes"])},
+        figures=figures,
         reasons=_reasons(row),
         timings=tuple(sorted(map(_timing, timings), key=lambda timing: timing.batch)),
         timed_by=timed_by,
         accuracy=None if row["accuracy"] is None else _answers(_object(row["accuracy"])),
         end_to_end=None if told is None else _timing(told),
         cores=tuple(int(core) for core in _list(row.get("cores") or [])),
+        energy_sensors=tuple(map(str, _list(row.get("energy_sensors") or []))),
         skipped=tuple(map(str, _list(row["skipped"]))),
         failure=None if row["failure"] is None else _failed(_object(row["failure"])),
     )
@@ -108,6 +114,9 @@ def _timing(content: Any) -> Timing:
     for name in ("batch", "n", "p50_us", "images_per_s"):
         if not (figures[name] or 0) > 0:
             raise ValueError(f"{name} is {figures[name]}")
+    medians = tuple(float(value) for value in _list(timing["process_p50_us"]))
+    if not medians or not all(0 < median < math.inf for median in medians):
+        raise ValueError(f"batch {timing['batch']} has no medians of its processes")
     notes = [f"{timing.get('timed_by')} warns: {one}" for one in _list(timing.get("warnings", []))]
     if timing.get("steady") is False:
         notes.append("not steady after the warm-up")
@@ -117,9 +126,13 @@ def _timing(content: Any) -> Timing:
     return Timing(
         batch=int(timing["batch"]),
         figures=figures,
-        process_p50_us=tuple(float(value) for value in _list(timing["process_p50_us"])),
+        process_p50_us=medians,
         verdict=NOT_JUDGED if verdict is None else _judged(_object(verdict)),
         reasons={**_reasons(timing), **_texts(timing.get("withheld", {}))},
+        intervals={
+            str(name): (_finite(low), _finite(high))
+            for name, (low, high) in _object(timing.get("intervals", {})).items()
+        },
         notes=tuple(notes),
         command=tuple(map(str, _list(timing.get("command", [])))),
     )
@@ -149,9 +162,9 @@ def _answers(accuracy: Mapping[str, Any]) -> Answers:
     return Answers(
         correct=int(accuracy["correct"]),
         n=int(accuracy["n"]),
-        accuracy=float(accuracy["accuracy"]),
-        low=float(accuracy["low"]),
-        high=float(accuracy["high"]),
+        accuracy=_finite(accuracy["accuracy"]),
+        low=_finite(accuracy["low"]),
+        high=_finite(accuracy["high"]),
         digest=str(accuracy["digest"]),
         not_finite=int(accuracy.get("not_finite", 0)),
         confusion=counts,
@@ -171,13 +184,21 @@ def _failed(failure: Mapping[str, Any]) -> Failed:
 
 
 def _figures(content: Mapping[str, Any]) -> dict[str, float | None]:
-    """Return all plain numbers by name, and None for what has a unit and no number."""
-    return {
+    """Return all plain numbers by name, and None for what has a unit and no number.
+
+    Raises:
+        ValueError: One is not finite.
+    """
+    found = {
         name: value
         for name, value in content.items()
         if (isinstance(value, int | float) and not isinstance(value, bool))
         or (value is None and name.endswith(UNITS))
     }
+    for name, value in found.items():
+        if value is not None and not math.isfinite(value):  # such as 1e999
+            raise ValueError(f"{name} is {value}")
+    return found
 
 
 def _nested(content: Mapping[str, Any]) -> dict[str, float | None]:
@@ -197,6 +218,13 @@ def _reasons(content: Mapping[str, Any]) -> dict[str, str]:
         for name, value in content.items()
         if name.endswith("_reason") and isinstance(value, str)
     }
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{number} is no figure")
+    return number
 
 
 def _object(value: Any) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgenet.bench.samples import load_array
 from edgenet.report.document import Document
 
 Samples = Mapping[str, Mapping[int, NDArray[np.float64]]]
@@ -17,7 +18,7 @@ Samples = Mapping[str, Mapping[int, NDArray[np.float64]]]
 _Queries = tuple[int, NDArray[np.float64]]
 _NS_PER_US = 1e3
 # What taking apart nonsense can raise.
-_NOT_AS_PROMISED = (AttributeError, EOFError, LookupError, OSError, TypeError, ValueError)
+_NOT_AS_PROMISED = (AttributeError, LookupError, OSError, TypeError, ValueError)
 
 
 def read_samples(folder: Path, document: Document) -> Samples:
@@ -33,7 +34,7 @@ def read_samples(folder: Path, document: Document) -> Samples:
     found: dict[str, dict[int, list[NDArray[np.float64]]]] = {}
     for process in document.processes:
         for batch, queries in _of_process(folder, process):
-            of_configuration = found.setdefault(str(process["configuration"]), {})
+            of_configuration = found.setdefault(str(process.get("configuration")), {})
             of_configuration.setdefault(batch, []).append(queries)
     whole: dict[str, dict[int, NDArray[np.float64]]] = {}
     for row in document.own:
@@ -57,8 +58,7 @@ def _of_process(folder: Path, process: Mapping[str, Any]) -> list[_Queries]:
 
 
 def _queries(folder: Path, name: object) -> NDArray[np.float64]:
-    plain = Path(str(name)).name  # never outside of the folder
-    samples: NDArray[Any] = np.load(folder / plain, allow_pickle=False)
-    if samples.dtype != np.int64 or samples.ndim != 2 or not len(samples) or samples.min() < 0:
+    plain, samples = load_array(folder, name)
+    if samples.dtype != np.int64 or samples.ndim != 2 or samples.min() < 0 or not samples.any():
         raise ValueError(f"{plain} does not hold samples")
-    return np.asarray(samples.sum(axis=1) / _NS_PER_US, np.float64)
+    return np.asarray(samples.astype(np.float64).sum(axis=1) / _NS_PER_US)

@@ -9,6 +9,7 @@ from edgenet.report.environment import machine_name
 from edgenet.report.format import listed, plain
 
 OTHERS = "timed by others"
+INTERRUPTED = "interrupted: not every process was run"
 _OTHER_CLOCK = (
     "{} timed these, not edgenet: another clock, random inputs, and the GPU's part of a query "
     "alone. They are not to be compared with any other row."
@@ -34,15 +35,18 @@ def models(document: Document) -> str:
 
 def standing(document: Document) -> str:
     """Return how many figures are valid, how many configurations failed, and what is not there."""
-    timings = [timing for row in document.rows for timing in row.timings]
-    timings += [row.end_to_end for row in document.rows if row.end_to_end]
-    words = [OTHERS if timing.command else timing.verdict.word for timing in timings]
+    words = [
+        timing.verdict.word if row.timed_by_us else OTHERS
+        for row in document.rows
+        for timing in (*row.timings, *([row.end_to_end] if row.end_to_end else []))
+    ]
     counts = {word: words.count(word) for word in (VALID, INVALID, NOT_JUDGED.word, OTHERS)}
     parts = [f"{count} {word}" for word, count in counts.items() if count]
-    said = f"{len(timings)} measurements: {listed(parts)}." if parts else "Nothing was measured."
+    measurements = "1 measurement" if len(words) == 1 else f"{len(words)} measurements"
+    said = f"{measurements}: {listed(parts)}." if parts else "Nothing was measured."
     failed = sum(row.failure is not None for row in document.rows)
     said += f" {failed} of {len(document.rows)} configurations failed." if failed else ""
-    whole = "" if document.complete else " It was interrupted: not every process was run."
+    whole = "" if document.complete else f" It was {INTERRUPTED}."
     return said + whole
 
 

@@ -36,6 +36,11 @@ class Table:
         """Which columns are of figures."""
         return tuple(column.startswith(">") for column in self.columns)
 
+    @property
+    def empty(self) -> bool:
+        """Whether it names rows at most, and tells nothing of them."""
+        return not self.rows or len(self.columns) < 2
+
     def column(self, heading: str) -> tuple[Cell, ...]:
         """Return the cells below a heading."""
         place = self.headings.index(heading)

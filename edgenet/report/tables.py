@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from edgenet.report.costs import PARTS, PERCENTILE_COLUMNS, PERCENTILES
+from edgenet.report.costs import PARTS, PERCENTILE_COLUMNS, apart, interval, percentiles
 from edgenet.report.document import INVALID, Answers, Document, Row, Timing
-from edgenet.report.format import accuracy_text, figure, listed, percent, plain
+from edgenet.report.format import accuracy_text, figure, listed, plain
 from edgenet.report.table import Cell, Table, table
 
 _COPIES = {"copy in": "h2d_p50_us", "compute": "compute_p50_us", "copy out": "d2h_p50_us"}
@@ -19,7 +19,7 @@ def summary(document: Document) -> Table:
     columns = (
         *("configuration", "precision", "verdict", ">accuracy"),
         *(f">p{share} µs" for share in (50, 90, 99)),
-        *(">on disk", ">peak MiB", ">GPU MiB"),
+        *(">on disk", ">peak MiB", ">GPU MiB", ">mJ a picture"),
         *(f">images/s at {batch}" for batch in batches),
         *(">load ms", ">first ms", ">empty MiB"),
     )
@@ -35,7 +35,7 @@ def _summary_row(row: Row, least: int, batches: Sequence[int]) -> tuple[Cell, ..
         row_verdict(row),
         figure("accuracy", row.accuracy.accuracy) if row.accuracy else None,
         *(_of(first, name) for name in ("p50_us", "p90_us", "p99_us")),
-        *(_told(row, name) for name in ("size_bytes", "peak_mib", "gpu_mib")),
+        *(_told(row, name) for name in ("size_bytes", "peak_mib", "gpu_mib", "energy_mj")),
         *(_of(row.at(batch), "images_per_s") for batch in batches),
         *(_told(row, name) for name in ("load_ms", "first_inference_ms", "baseline_mib")),
     )
@@ -65,10 +65,10 @@ def latency(document: Document) -> Table:
         (
             plain(row.name),
             *(figure(name, timing.figures[name]) for name in ("batch", "n")),
-            *(_of(timing, name) for name in PERCENTILES),
+            *percentiles(timing),
             *(_of(timing, name) for name in PARTS.values()),
             _of(timing, "gpu_p50_us"),
-            _of(timing, "spread"),
+            apart(timing),
             _of(timing, "images_per_s"),
             timing.verdict.word,
         )
@@ -95,7 +95,7 @@ def externals(document: Document) -> Table:
             *(figure(name, timing.figures[name]) for name in ("batch", "n")),
             *(_of(timing, name) for name in ("p50_us", "p90_us", "p99_us")),
             *(_of(timing, name) for name in _COPIES.values()),
-            _of(timing, "spread"),
+            apart(timing),
             _of(timing, "images_per_s"),
         )
         for row in document.others
@@ -190,7 +190,9 @@ def failures(document: Document) -> Table:
     for row in document.rows:
         if row.failure:
             hint = f" ({row.failure.hint})" if row.failure.hint else ""
-            said = f"{row.failure.processes} failed: {row.failure.reason}"
+            failed = row.failure.processes
+            what = "1 process" if failed == 1 else f"{failed} processes"
+            said = f"{what} failed: {row.failure.reason}"
             rows.append((plain(row.name), "failed", plain(f"{said}{hint}")))
         rows += [(plain(row.name), "left out", plain(reason)) for reason in row.skipped]
         notes = [f"{note} ({where})" for where, timing in _places(row) for note in timing.notes]
@@ -207,14 +209,14 @@ def conditions(row: Row) -> tuple[str, ...]:
     run_by = f"{versions or facts['runtime']}, {facts['device']}, threads {threads}{told}"
     lines = [f"{row.name}: {facts['model']}, {run_by}"]
     for timing in row.timings:
-        n, processes = figure("n", timing.figures["n"]), figure("n", row.figures["processes"])
-        apart = percent(timing.figures.get("spread"), 1)
+        n, processes = figure("n", timing.figures["n"]), len(timing.process_p50_us)
+        count = "1 process" if processes == 1 else f"{processes} processes"
+        differ = f", medians {far} apart" if (far := apart(timing)) else ""
         gpu = _of(timing, "gpu_p50_us")
         own = f", the GPU's own time p50 {gpu} µs" if gpu else ""
-        lines.append(
-            f"  batch {timing.batch}: {n} queries in {processes} processes, medians {apart} "
-            f"apart{own}"
-        )
+        sure = interval(timing, "p50_us")
+        between = f"; p50 {sure} µs, 95 % interval" if sure else ""
+        lines.append(f"  batch {timing.batch}: {n} queries in {count}{differ}{own}{between}")
         if timing.command:
             lines.append(f"    {shlex.join(timing.command)}")
     if row.accuracy:

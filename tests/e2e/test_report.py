@@ -49,6 +49,15 @@ OUTSIDE = """
 }).map(element => element.tagName + ' ' + element.textContent.slice(0, 40))
 """
 
+FOLDED = """
+[...document.querySelectorAll('details table, details svg')].map(
+  element => element.getBoundingClientRect().height)
+"""
+CUT = """
+[...document.querySelectorAll('pre, .scroll')].filter(
+  element => getComputedStyle(element).overflowX !== 'visible').length
+"""
+
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -93,7 +102,7 @@ def test_the_page_is_whole_in_a_browser(
         "[...document.querySelectorAll('svg[role=img]')]"
         ".map(svg => [svg.getBoundingClientRect().width, svg.querySelectorAll('path').length])"
     )
-    assert len(drawn) == 7
+    assert len(drawn) == 8
     assert all(wide > 300 and paths > 5 for wide, paths in drawn)
     assert browser.evaluate(CONTRAST) >= 4.5
     assert browser.requests == [file.as_uri()]
@@ -109,6 +118,24 @@ def test_the_page_is_dark_where_the_system_is(results: Path, browser: Tab) -> No
             brightness.append(float(np.median(np.asarray(picture.convert("L")))))
     assert brightness[0] > 240
     assert brightness[1] < 40
+
+
+def test_on_paper_all_is_dark_on_white_and_nothing_is_folded_or_cut(
+    results: Path, browser: Tab
+) -> None:
+    """Where the system is dark, too: paper has no button that opens what is closed."""
+    browser.open(results / "report.html", width=PHONE)
+    dark = {"name": "prefers-color-scheme", "value": "dark"}
+    browser.send("Emulation.setEmulatedMedia", media="print", features=[dark])
+    width = {"width": 1000, "height": 700, "deviceScaleFactor": 1, "mobile": False}
+    browser.send("Emulation.setDeviceMetricsOverride", **width)
+    style = "getComputedStyle(document.body)"
+    assert browser.evaluate(f"{style}.backgroundColor") == "rgb(255, 255, 255)"
+    assert browser.evaluate(CONTRAST) >= 4.5
+    assert min(browser.evaluate(FOLDED)) > 20
+    assert browser.evaluate(CUT) == 0
+    assert browser.evaluate("document.documentElement.scrollWidth") <= 1000
+    browser.send("Emulation.setEmulatedMedia", media="")
 
 
 def test_everything_that_scrolls_is_reached_with_the_keyboard(results: Path, browser: Tab) -> None:

@@ -36,6 +36,7 @@ COLUMNS: dict[str, tuple[Read, Callable[[float], str]]] = {
     "on disk": (lambda row: row["size_bytes"], lambda x: f"{x / 1000:.1f} kB"),
     "load ms": (lambda row: row["load_ms"], lambda x: f"{x:,.1f}"),
     "first ms": (lambda row: row["first_inference_ms"], lambda x: f"{x:,.2f}"),
+    "mJ a picture": (lambda row: row["energy_mj"], lambda x: f"{x:,.3f}"),
     "peak MiB": (lambda row: row["peak_mib"], lambda x: f"{x:,.1f}"),
     "empty MiB": (lambda row: row["baseline_mib"], lambda x: f"{x:,.1f}"),
 }
@@ -67,6 +68,17 @@ def test_terminal_json_page_and_markdown_show_the_same_figures(
         assert [table.column(heading) for table in shown] == [expected] * 3, heading
     verdicts = ["VALID", "VALID", "INVALID at batch 64", "–"]
     assert [table.column("verdict") for table in shown] == [verdicts] * 3
+
+
+def test_intervals_stand_beside_their_figures(page: Page, markdown: dict[str, Shown]) -> None:
+    """Both ends as the figure itself is written."""
+    caption = "Latency of a query; bind, execute and fetch are medians"
+    for table in (page.tables[caption], markdown[caption]):
+        for name, heading in (("p50 µs", "its 95 % interval"), ("p90 µs", "the p90's interval")):
+            shown = zip(table.column(name), table.column(heading), strict=True)
+            for figure, between in shown:
+                low, high = (float(end.replace(",", "")) for end in between.split(" to "))
+                assert low < float(figure.replace(",", "")) < high
 
 
 def test_every_table_of_the_markdown_is_in_the_page_cell_by_cell(

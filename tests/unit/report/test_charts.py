@@ -52,6 +52,7 @@ def test_what_cannot_be_drawn_is_no_chart() -> None:
     assert charts.latency_chart(nothing, {}, 1) is None
     assert charts.throughput_chart(nothing) is None
     assert bars.memory_chart(nothing) is None
+    assert bars.energy_chart(nothing) is None
     assert bars.cold_start_chart(nothing) is None
     assert bars.end_to_end_chart(nothing) is None
 

@@ -9,7 +9,16 @@ import pytest
 from edgenet.report.write import Written
 from tests.pages import Page
 
-CHARTS = ("pareto", "latency-1", "latency-64", "throughput", "end-to-end", "memory", "cold-start")
+CHARTS = (
+    "pareto",
+    "latency-1",
+    "latency-64",
+    "throughput",
+    "end-to-end",
+    "memory",
+    "energy",
+    "cold-start",
+)
 
 
 def test_nothing_is_asked_of_a_network_and_nothing_runs(page: Page, written: Written) -> None:
@@ -105,7 +114,7 @@ def test_every_section_is_there_and_linked(page: Page) -> None:
     sections = [one.attributes["id"] for one in page.all("section")]
     assert sections == [
         *("best", "summary", "verdicts", "failures", "pareto", "latency", "throughput"),
-        *("end-to-end", "memory", "cold-start", "classes", "other-clocks", "missing"),
+        *("end-to-end", "memory", "energy", "cold-start", "classes", "other-clocks", "missing"),
         *("environment", "repeat", "meanings"),
     ]
     links = [one.attributes["href"] for one in page.all("a")]
@@ -128,7 +137,7 @@ def test_what_is_not_there_is_told_with_its_reason(page: Page) -> None:
     assert reasons["trtexec gives no answers"] == ("accuracy", "onnx-fp32-trtexec")
     assert "peak_mib" in reasons["no process finished"][0]
     failed = page.tables["Failures, and what was left out"].rows
-    assert ["onnx-fp32-openvino", "failed", "2 failed: it crashed: SIGSEGV"] in failed
+    assert ["onnx-fp32-openvino", "failed", "2 processes failed: it crashed: SIGSEGV"] in failed
     assert ["torchscript", "not measured", "PyTorch is not installed"] in failed
     machine = {row[0]: row[1] for row in page.tables["Machine"].rows}
     assert machine["governor"].startswith("null: this system shows no clock control")

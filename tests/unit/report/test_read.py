@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import fields
@@ -23,6 +24,17 @@ from tests.results import latency, queries, row, write
 from tests.whole_results import write_all
 
 Damage = Callable[[dict[str, Any]], Any]
+
+
+def _npy(values: np.ndarray[Any, Any]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, values)
+    return file.getvalue()
+
+
+# A head of 14 digits, and of as many bytes as before.
+_ONE = _npy(np.zeros((1, 3), np.int64))
+_PROMISE = _ONE.replace(b"(1, 3)", b"(99999999999999, 3)").replace(b" " * 13, b"", 1)
 
 
 def _set(path: str, value: Any) -> Damage:
@@ -54,6 +66,10 @@ def _set(path: str, value: Any) -> Damage:
         (_set("rows.0.accuracy.labels", ["one"]), "1 labels for 10 classes"),
         (_set("rows.0.size_bytes", "many"), "invalid literal"),
         (_set("rows.0.size_bytes", 1e999), "is no number"),
+        (_set("rows.0.threads", "two"), "'threads' is missing"),
+        (_set("rows.0.size_bytes", -1), "size_bytes is -1"),
+        (_set("rows.0.latency.0.process_p50_us", []), "no medians"),
+        (_set("rows.0.accuracy.accuracy", "nan"), "no figure"),
         (_set("environment", None), "is no object"),
     ],
 )
@@ -66,6 +82,20 @@ def test_damaged_results_are_refused(bench: Path, damage: Damage, said: str) -> 
     with pytest.raises(CorruptFile, match=said) as refused:
         read_document(bench)
     assert str(file) in refused.value.message
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "1" + 400 * "0"], ids=lambda text: text[:6])
+@pytest.mark.parametrize(
+    "place", ["rows.0.peak_mib", "rows.0.size_bytes", "rows.0.latency.0.p99_us", "rows.0.threads"]
+)
+def test_a_number_beyond_all_numbers_is_damage(tmp_path: Path, place: str, number: str) -> None:
+    """JSON has no word for infinity, and 1e999 is one all the same."""
+    content = _content(row("a", latency=[latency(queries(0, 70, 30), 1)]))
+    _set(place, "HERE")(content)
+    text = json.dumps(content).replace('"HERE"', number)
+    (tmp_path / "result.json").write_text(text, "utf-8")
+    with pytest.raises(CorruptFile, match="is not whole"):
+        read_document(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -102,10 +132,30 @@ def test_a_folder_without_results_is_told(tmp_path: Path) -> None:
 def test_fields_that_are_not_known_are_shown_if_they_are_figures() -> None:
     """A sensor that a later version reads is no reason to hide its figure, or to refuse it."""
     sensor = {"per_inference_mj": 1.25, "source": "made up"}
-    content = _content(row("one", energy=sensor, idle_w=3.5, colour="blue"))
+    content = _content(row("one", water=sensor, noise_w=3.5, colour="blue"))
     table = costs.further(document_of(content))
-    assert table.headings == ("configuration", "idle_w", "energy_per_inference_mj")
+    assert table.headings == ("configuration", "noise_w", "water_per_inference_mj")
     assert table.rows == (("one", "3.50", "1.250"),)
+
+
+def test_energy_has_its_figures_or_its_reason() -> None:
+    """A sensor that counts a part of the machine says which; without one nothing is 0."""
+    told = {"energy_mj": 0.25, "energy_error_mj": 0.01, "power_w": 5.0, "idle_w": 3.0}
+    said = {"energy_sensors": ["VDD_CPU"], "energy_reason": "the memory is not in it"}
+    document = document_of(_content(row("told", **told, **said), row("untold")))
+    table = costs.energy(document)
+    assert table.rows == (
+        ("told", "0.250", "0.010", "5.00", "3.00", "VDD_CPU", "the memory is not in it"),
+    )
+    absent = [cells for cells in missing.missing(document).rows if "energy_mj" in str(cells[1])]
+    assert absent == [
+        (
+            "no sensor: this machine shows neither RAPL nor a power monitor",
+            "energy_error_mj; energy_mj; idle_w; power_w",
+            "untold",
+        )
+    ]
+    assert costs.energy(document_of(_content(row("untold")))).rows == ()
 
 
 def test_what_bench_writes_today_is_known_field_by_field() -> None:
@@ -146,6 +196,35 @@ def test_the_samples_of_every_process_are_drawn_or_none(bench: Path) -> None:
     assert set(left["onnx-int8-onnxruntime"]) == {1, 64}
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"PK\x03\x04 the beginning of an archive",
+        np.lib.format.magic(1, 0) + b"\x0a\x00{'descr': (",
+        _npy(np.zeros((300, 3), np.int64)),
+        _PROMISE,
+    ],
+    ids=["archive", "head", "zeros", "promise"],
+)
+def test_what_is_no_array_of_times_is_left_out_of_the_drawing(bench: Path, content: bytes) -> None:
+    """A report of results whose samples are spoiled is still a report."""
+    for number in (1, 2):
+        place = bench / "processes" / f"onnx-fp32-onnxruntime-{number}"
+        (place / "latency-b1.npy").write_bytes(content)
+    left = read_samples(bench, read_document(bench))
+    assert 1 not in left.get("onnx-fp32-onnxruntime", {})
+    assert set(left["onnx-int8-onnxruntime"]) == {1, 64}
+
+
+def test_samples_of_nobody_are_not_drawn(bench: Path) -> None:
+    """A process that does not say what it measured."""
+    content = json.loads((bench / "result.json").read_text("utf-8"))
+    del content["processes"][0]["configuration"]
+    (bench / "result.json").write_text(json.dumps(content), "utf-8")
+    left = read_samples(bench, read_document(bench))
+    assert "onnx-fp32-onnxruntime" not in left
+
+
 @pytest.mark.parametrize("place", ["../outside", "/", "processes/../../outside"])
 def test_samples_outside_of_the_folder_are_not_read(tmp_path: Path, place: str) -> None:
     """A result that names another folder names nobody's samples."""
@@ -166,6 +245,7 @@ def _tables(document: Document) -> tuple[Any, ...]:
     return (
         *(tables.summary(document), tables.latency(document), tables.accuracies(document)),
         *(costs.end_to_end(document), costs.memory(document), costs.cold_start(document)),
+        costs.energy(document),
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from edgenet.cli import completing
 from edgenet.cli.app import main
 from edgenet.errors import UsageError
 from edgenet.progress import Step
@@ -62,6 +63,7 @@ def test_the_files_can_go_elsewhere(run: Path, tmp_path: Path) -> None:
     ("source", "said"),
     [
         ("absent", "there is no"),
+        ("rum", "did you mean"),
         ("empty", "has no results of edgenet bench"),
         ("unmeasured", "has no measurements yet"),
         ("run/reports/eval-test", "no result of edgenet bench"),
@@ -122,3 +124,19 @@ def test_a_moved_folder_is_rendered_as_before(run: Path, tmp_path: Path) -> None
     before = write_report(run / "reports" / "bench-1").html.read_bytes()
     moved = shutil.copytree(run / "reports" / "bench-1", tmp_path / "moved")
     assert write_report(Path(moved)).html.read_bytes() == before
+
+
+def test_runs_and_their_measurements_complete_the_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the verb takes: for ``report`` results, for ``bench`` bundles, and runs for both."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("bench-1", "eval-test"):
+        write(Path("runs/train/net/reports") / name, [])
+    write(Path("runs/bench/apart"), [])
+    (Path("runs/train/net/bundles/onnx") / "manifest.json").parent.mkdir(parents=True)
+    (Path("runs/train/net/bundles/onnx") / "manifest.json").write_text("{}")
+    net = "runs/train/net"
+    assert completing.measured("") == ["runs/bench/apart", net, f"{net}/reports/bench-1"]
+    assert completing.measurable("runs/t") == [net, f"{net}/bundles/onnx"]
+    assert completing.results("runs/b") == ["runs/bench/apart"]
