@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -74,6 +75,13 @@ class Files:
 
 class NotMeasuredError(Exception):
     """A runtime is not here, or its process failed; the message says which."""
+
+
+def rivals() -> dict[str, str]:
+    """Return the versions of what is measured beside ours, as far as it is installed."""
+    names = ("openvino", "ai-edge-litert", "litert-torch")
+    installed = {name.lower() for one in importlib.metadata.distributions() if (name := one.name)}
+    return {name: importlib.metadata.version(name) for name in names if name in installed}
 
 
 def in_turns(

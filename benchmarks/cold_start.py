@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from _peers import NETWORKS, Figures, Files, by_hand, in_turns, ours, prepared
+from _peers import NETWORKS, Figures, Files, by_hand, in_turns, ours, prepared, rivals
 from _recording import record, spread
 
 from edgenet.bench.compare import paired_ratio
@@ -52,6 +52,7 @@ def main() -> None:
         )
     result = {
         "network": NETWORKS[0].name,
+        "rivals": rivals(),
         "rows": {name: row(figures, found[REFERENCE]) for name, figures in found.items()},
         "not_measured": absent,
     }

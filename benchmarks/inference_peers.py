@@ -40,6 +40,7 @@ from _peers import (
     in_turns,
     ours,
     prepared,
+    rivals,
 )
 from _recording import record, spread
 
@@ -79,6 +80,7 @@ def main() -> None:
     result = {
         "threads": 1,
         "batch": 1,
+        "rivals": rivals(),
         "seconds_a_process": options.seconds,
         "networks": tables,
         "claims": claims(tables[names[0]]["rows"]) if names[0] in tables else None,
