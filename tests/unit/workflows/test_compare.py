@@ -97,6 +97,17 @@ def _answers(job: Job) -> Mapping[str, Any]:
 
 
 @pytest.fixture
+def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Test pictures that every data set is taken to have."""
+    written = write_evaluation_set(tmp_path / "pictures")
+    monkeypatch.setattr("edgenet.data.evaluation.write_evaluation_set", lambda split: written)
+    monkeypatch.setattr(
+        "edgenet.workflows.bench_data.PictureSource._load", lambda *_: _split(written)
+    )
+    return written
+
+
+@pytest.fixture
 def pair(tmp_path: Path) -> tuple[Path, Path]:
     """Two bundles of the same network."""
     return write_onnx_bundle(tmp_path / "before"), write_onnx_bundle(tmp_path / "after")
@@ -190,15 +201,11 @@ def test_every_batch_size_is_decided_on_and_all_of_it_holds_with_95(
     assert result.sentences[1].startswith("tiny fp32 on onnxruntime, batch 64: B takes 1.100")
 
 
+@pytest.mark.usefixtures("pictures")
 def test_sizes_memory_and_answers_stand_beside_the_times(
-    pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pair: tuple[Path, Path],
 ) -> None:
     """Both are run over the same pictures, once, and counted in pairs."""
-    pictures = write_evaluation_set(tmp_path / "pictures")
-    monkeypatch.setattr("edgenet.data.evaluation.write_evaluation_set", lambda split: pictures)
-    monkeypatch.setattr(
-        "edgenet.workflows.bench_data.PictureSource._load", lambda *_: _split(pictures)
-    )
     launcher = Launcher({"before": [100] * 6, "after": [100] * 6})
     arguments = CompareArguments(a=pair[0], b=pair[1], rounds=6, data="made-up")
     (one,) = compare(arguments, launch=launcher).comparisons
@@ -275,15 +282,11 @@ def test_a_batch_size_that_one_does_not_take_is_refused(pair: tuple[Path, Path])
     assert len(launcher.jobs) == 1
 
 
+@pytest.mark.usefixtures("pictures")
 def test_both_are_timed_on_the_same_kind_of_pictures(
-    pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pair: tuple[Path, Path],
 ) -> None:
     """Where the test pictures of one are not known, both run on golden inputs."""
-    pictures = write_evaluation_set(tmp_path / "pictures")
-    monkeypatch.setattr("edgenet.data.evaluation.write_evaluation_set", lambda split: pictures)
-    monkeypatch.setattr(
-        "edgenet.workflows.bench_data.PictureSource._load", lambda *_: _split(pictures)
-    )
     edit_manifest(pair[0], lambda manifest: manifest["options"].update(data="shapes"))
     launcher = Launcher({"before": [100] * 6, "after": [100] * 6})
     asked = CompareArguments(a=pair[0], b=pair[1], rounds=6)
