@@ -56,7 +56,7 @@ def process_intervals(
     Args:
         processes: The samples int64 [n] of each; one below 1 counts as 1, since a clock that is too
             coarse for it tells 0.
-        shares: The quantiles, between 0 and 1.
+        shares: The quantiles, between 0 and 1, ascending.
         confidence: Between 0 and 1, both excluded.
         seed: Of the draws.
 
@@ -82,14 +82,15 @@ def process_intervals(
     for place, share in enumerate(shares):
         drawn[:, place] = tops[(below < share * below[:, -1:]).sum(axis=1)]
     drawn[:, -1] = (times @ totals) / (times @ lengths)
-    found = [*(quantile(samples, share) for share in shares), float(samples.mean())]
+    found = np.array([*(quantile(samples, share) for share in shares), samples.mean()])
     reach = student_t_quantile(k - 1, confidence) * math.sqrt(k / (k - 1))
-    halves = reach * np.log(drawn).std(axis=0)
-    ends = [
-        (one * math.exp(-half), one * math.exp(half))
-        for one, half in zip(found, halves, strict=True)
-    ]
-    return Intervals(tuple(ends[:-1]), ends[-1])
+    factors = np.exp(reach * np.log(drawn).std(axis=0))
+    lows, highs = found / factors, found * factors
+    # A higher quantile is never the lesser one, whatever little is known of it.
+    lows[:-1] = np.maximum.accumulate(lows[:-1])
+    highs[:-1] = np.minimum.accumulate(highs[-2::-1])[::-1]
+    *quantiles, mean = zip(lows.tolist(), highs.tolist(), strict=True)
+    return Intervals(tuple(quantiles), mean)
 
 
 def _cells(

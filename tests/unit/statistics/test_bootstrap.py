@@ -23,6 +23,18 @@ def test_of_processes_without_noise_it_is_students_interval() -> None:
     assert np.log(found.mean[1] / middle) == pytest.approx(np.log(high / middle), rel=0.1)
 
 
+def test_a_higher_quantile_is_never_the_lesser_one() -> None:
+    """One process of three with a tail: its p90 may be anything, but not below the median."""
+    plain = np.tile([30 * US, 30 * US, 31 * US, 31 * US], 50)
+    found = process_intervals(
+        [plain, plain, np.where(np.arange(200) % 4, plain, 90 * US)], [0.5, 0.9]
+    )
+    assert found is not None
+    (low, high), (low_of_tail, high_of_tail) = found.quantiles
+    assert low <= low_of_tail
+    assert high <= high_of_tail
+
+
 def test_equal_processes_leave_nothing_open() -> None:
     """Every draw is the same; both ends are the figure."""
     found = process_intervals([np.full(100, 30 * US)] * 3, [0.5, 0.9])
