@@ -31,6 +31,7 @@ def test_a_student_is_distilled_listed_and_exported(place: Path, pictures: Path)
     assert (place / "runs/distill/lenet5-2k/bundles/onnx-fp32/manifest.json").is_file()
 
 
+@pytest.mark.slow
 def test_the_same_as_json_is_one_object(place: Path, pictures: Path) -> None:
     """With both columns, and the control's absence said where it is skipped."""
     done = edgenet(

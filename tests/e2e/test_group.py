@@ -88,6 +88,7 @@ def test_a_member_is_a_run_like_any_other(place: Path, tmp_path: Path) -> None:
     said(done, 2, "group/members/seed1/bundles/onnx-fp32")
 
 
+@pytest.mark.slow
 def test_a_run_is_repeated_from_its_arguments(place: Path, tmp_path: Path) -> None:
     """``train --config …/args.toml`` gives the same weights bit for bit."""
     first = Run(place / GROUP / "members" / "seed1")

@@ -75,6 +75,7 @@ def test_what_cannot_be_quantized_is_refused_with_what_can(
     said(edgenet(place, "quantize", source, *FEW), code, words)
 
 
+@pytest.mark.slow
 def test_an_int8_export_measures_whether_it_pays(trained: Path, tmp_path: Path) -> None:
     """The same line that ``quantize`` ends with, in JSON for a program."""
     folder = Path(shutil.copytree(trained, tmp_path / "place"))

@@ -31,6 +31,7 @@ def test_a_network_is_slimmed_listed_and_exported(place: Path) -> None:
     assert (place / "runs/slim/lenet5-relu/bundles/onnx-fp32/manifest.json").is_file()
 
 
+@pytest.mark.slow
 def test_the_same_as_json_is_one_object(place: Path) -> None:
     """By another criterion and measure, with the absence of the control in it."""
     words = ("--budget", "macs=52000", "--criterion", "magnitude", "--no-control", "--json")

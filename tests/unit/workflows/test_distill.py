@@ -115,6 +115,7 @@ def test_the_teacher_is_asked_once_for_students_of_one_seed(done: DistillResult)
     assert done.teacher["parameters"] == 61_706 - 8 * 85  # lenet5-relu with two classes
 
 
+@pytest.mark.slow
 def test_of_several_students_none_becomes_the_runs_own_network(
     done: DistillResult, place: Path
 ) -> None:
