@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from edgenet.errors import EXIT_DONE, EXIT_INVALID_MEASUREMENT
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+"""Takes a folder and the words of a command."""
 
 
 def edgenet(

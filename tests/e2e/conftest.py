@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.commands import edgenet, said
+from edgenet.cli.app import main
+from tests.commands import Command, edgenet, said
 
 TINY = ["-o", "channels=2,3", "-o", "widths=4", "--epochs", "1", "--threads", "1", "--batch", "20"]
 
@@ -48,3 +50,19 @@ def trained(tiny: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(trained: Path, tmp_path: Path) -> Path:
     """Return a copy of the run that a test may damage."""
     return Path(shutil.copytree(trained / "runs" / "train" / "run", tmp_path / "run"))
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Return what runs a command in this process, where its own would spend seconds on imports.
+
+    It is for commands that are refused at once: one that trains leaves threads and caches behind.
+    """
+
+    def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        monkeypatch.chdir(folder)
+        code = main(words)
+        shown = capsys.readouterr()
+        return subprocess.CompletedProcess(words, code, shown.out, shown.err)
+
+    return run

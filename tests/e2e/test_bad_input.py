@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import edgenet, said
+from tests.commands import Command, edgenet, said
 
 
 @pytest.mark.parametrize(
@@ -45,10 +45,10 @@ from tests.commands import edgenet, said
     ],
 )
 def test_a_request_that_cannot_be_is_a_usage_error(
-    tmp_path: Path, arguments: list[str], words: list[str]
+    tmp_path: Path, here: Command, arguments: list[str], words: list[str]
 ) -> None:
     """Exit code 2, what is wrong in the message, the nearest match in the hint, no folder made."""
-    said(edgenet(tmp_path, *arguments), 2, *words)
+    said(here(tmp_path, *arguments), 2, *words)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import edgenet, said
+from tests.commands import Command, edgenet, said
 
 LEARN = ("--student", "lenet5-2k", "--epochs", "1", "--batch", "20", "--threads", "1")
 
@@ -60,9 +60,9 @@ def test_the_same_as_json_is_one_object(place: Path, pictures: Path) -> None:
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
 def test_what_cannot_be_is_refused_with_a_hint(
-    place: Path, words: tuple[str, ...], code: int, told: str
+    place: Path, here: Command, words: tuple[str, ...], code: int, told: str
 ) -> None:
     """Nothing is written."""
     before = sorted((place / "runs").glob("*/*"))
-    said(edgenet(place, "distill", *words), code, told)
+    said(here(place, "distill", *words), code, told)
     assert sorted((place / "runs").glob("*/*")) == before

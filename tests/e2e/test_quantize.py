@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import edgenet, said
+from tests.commands import Command, edgenet, said
 
 RUN = "runs/train/run"
 FEW = ("--max-drop", "0.5")
@@ -69,10 +69,10 @@ def test_what_is_there_already_is_not_replaced(place: Path) -> None:
     ],
 )
 def test_what_cannot_be_quantized_is_refused_with_what_can(
-    place: Path, source: str, code: int, words: str
+    place: Path, here: Command, source: str, code: int, words: str
 ) -> None:
     """In one line and a hint."""
-    said(edgenet(place, "quantize", source, *FEW), code, words)
+    said(here(place, "quantize", source, *FEW), code, words)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import edgenet, said
+from tests.commands import Command, edgenet, said
 
 LEARN = ("--epochs", "1", "--threads", "1")
 
@@ -59,9 +59,9 @@ def test_the_same_as_json_is_one_object(place: Path) -> None:
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
 def test_what_cannot_be_is_refused_with_what_to_do(
-    place: Path, words: tuple[str, ...], code: int, told: str
+    place: Path, here: Command, words: tuple[str, ...], code: int, told: str
 ) -> None:
     """No folder is left behind."""
     before = sorted(place.rglob("*"))
-    said(edgenet(place, "slim", *words), code, told)
+    said(here(place, "slim", *words), code, told)
     assert sorted(place.rglob("*")) == before
