@@ -1,6 +1,7 @@
 """From raw samples to figures, on samples whose figures are known.
 
-One answer of a process is made up here, and every figure of a row is taken from it.
+One answer of a process is made up here, and every figure of a row is taken from it; for its sake
+they are one long file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Two bundles in turns, by processes whose times and whose machine are made up."""
+"""Two bundles in turns, by processes whose times and whose machine are made up.
+
+Every test varies the one launcher that makes them up; for its sake they are one long file.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Two results of ``bench`` that are made up: what is compared, what is not, and why."""
+"""Two results of ``bench`` that are made up: what is compared, what is not, and why.
+
+Every test varies the same pair of results; for its sake they are one long file.
+"""
 
 from __future__ import annotations
 
