@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import json
@@ -79,9 +80,11 @@ class NotMeasuredError(Exception):
 
 def rivals() -> dict[str, str]:
     """Return the versions of what is measured beside ours, as far as it is installed."""
-    names = ("openvino", "ai-edge-litert", "litert-torch")
-    installed = {name.lower() for one in importlib.metadata.distributions() if (name := one.name)}
-    return {name: importlib.metadata.version(name) for name in names if name in installed}
+    versions = {}
+    for name in ("openvino", "ai-edge-litert", "litert-torch"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions
 
 
 def in_turns(

@@ -74,21 +74,12 @@ def compare(
         ),
     ] = None,
     threads: options.Threads = 1,
-    device: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="cpu, cuda or cuda:N; never replaced by another.",
-            show_default="cpu wherever the runtime can",
-        ),
-    ] = None,
+    device: options.MeasuredOn = None,
     batch: Annotated[
         str | None, typer.Option(metavar="N,...", help="Pictures a query.", show_default="1")
     ] = None,
-    duration: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Measured at least, in each process.")
-    ] = 0.15,
-    warmup: Annotated[float, typer.Option(metavar="SECONDS", help="Warmed up at least.")] = 0.05,
+    duration: options.Duration = 0.15,
+    warmup: options.WarmUp = 0.05,
     accuracy: Annotated[
         bool, typer.Option("--accuracy/--no-accuracy", help="Run the test pictures through both.")
     ] = True,
@@ -98,16 +89,8 @@ def compare(
             metavar="NAME|DIR", help="Whose test pictures.", show_default="what it was trained on"
         ),
     ] = None,
-    split_seed: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Of the splits of --data.", show_default="that of the export"
-        ),
-    ] = None,
-    interpreter: Annotated[
-        str | None,
-        typer.Option(metavar="PYTHON", help="Of the processes.", show_default="this one"),
-    ] = None,
+    split_seed: options.SplitSeed = None,
+    interpreter: options.Interpreter = None,
     output: Annotated[
         Path | None,
         typer.Option(

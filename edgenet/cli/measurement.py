@@ -40,14 +40,7 @@ def bench(
         ),
     ] = None,
     threads: options.Threads = 1,
-    device: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="cpu, cuda or cuda:N; never replaced by another.",
-            show_default="cpu wherever the runtime can",
-        ),
-    ] = None,
+    device: options.MeasuredOn = None,
     allow_cpu_fallback: Annotated[
         bool,
         typer.Option(
@@ -57,10 +50,8 @@ def bench(
     batch: Annotated[
         str, typer.Option(metavar="N,...", help="Pictures a query; the least is single-stream.")
     ] = "1,8,32,64",
-    duration: Annotated[
-        float, typer.Option(metavar="SECONDS", help="Measured at least, in each process.")
-    ] = 2.0,
-    warmup: Annotated[float, typer.Option(metavar="SECONDS", help="Warmed up at least.")] = 0.5,
+    duration: options.Duration = 2.0,
+    warmup: options.WarmUp = 0.5,
     processes: Annotated[
         int, typer.Option(metavar="N", help="Fresh processes for each configuration.")
     ] = 3,
@@ -72,16 +63,8 @@ def bench(
             show_default="what it was trained on",
         ),
     ] = None,
-    split_seed: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Of the splits of --data.", show_default="that of the export"
-        ),
-    ] = None,
-    interpreter: Annotated[
-        str | None,
-        typer.Option(metavar="PYTHON", help="Of the processes.", show_default="this one"),
-    ] = None,
+    split_seed: options.SplitSeed = None,
+    interpreter: options.Interpreter = None,
     project: options.Project = Path("runs"),
     name: Annotated[
         str | None,

@@ -57,6 +57,26 @@ CalibSamples = Annotated[
     typer.Option(metavar="N", help="Training pictures to calibrate with.", show_default="500"),
 ]
 Threads = Annotated[int, typer.Option(metavar="N", help="CPU threads.")]
+MeasuredOn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="cpu, cuda or cuda:N; never replaced by another.",
+        show_default="cpu wherever the runtime can",
+    ),
+]
+Duration = Annotated[
+    float, typer.Option(metavar="SECONDS", help="Measured at least, in each process.")
+]
+WarmUp = Annotated[float, typer.Option(metavar="SECONDS", help="Warmed up at least.")]
+SplitSeed = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Of the splits of --data.", show_default="that of the export"),
+]
+Interpreter = Annotated[
+    str | None,
+    typer.Option(metavar="PYTHON", help="Of the processes.", show_default="this one"),
+]
 Runtime = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="What runs a bundle.", show_default="the first that fits"),

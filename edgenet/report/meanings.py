@@ -14,7 +14,7 @@ MEANINGS = (
         "95 % interval",
         (
             "of a time: how sure it is of a process that was not measured, from how far these "
-            "processes and blocks of their queries differ"
+            "processes differ"
         ),
     ),
     ("queries", "how many the percentiles are of; the fewer, the less a p99 says"),

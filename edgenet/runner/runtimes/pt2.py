@@ -6,12 +6,12 @@ importing this module. PyTorch is not given the file, but an archive written ane
 """
 
 import contextlib
-import importlib.util
 import io
 import logging
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Iterator
 
-from edgenet.errors import CorruptFile, NotPossible
+from edgenet.errors import CorruptFile
+from edgenet.runner import torch_library
 from edgenet.runner.bundle import Bundle
 from edgenet.runner.fields import FieldError
 from edgenet.runner.pt2_file import Pt2, check_version, read_pt2
@@ -21,18 +21,7 @@ from edgenet.runner.torch_session import TorchSession
 
 FORMATS = ("pt2",)
 CLOCKS = ("host",)
-
-
-def unavailable() -> Optional[str]:
-    """Return None, or why a ``.pt2`` file cannot run here."""
-    if importlib.util.find_spec("torch") is None:
-        return "torch is not installed"
-    return None
-
-
-def versions() -> Dict[str, str]:
-    """Load PyTorch and return its version."""
-    return {"torch": str(_library().__version__)}
+unavailable, versions = torch_library.unavailable, torch_library.versions
 
 
 def open_session(bundle: Bundle, threads: int, device: str) -> TorchSession:
@@ -49,24 +38,10 @@ def open_session(bundle: Bundle, threads: int, device: str) -> TorchSession:
     """
     check_device(device)
     checked = _read(bundle)
-    torch = _library()
+    torch = torch_library.library()
     check_version(str(torch.__version__))
     torch.set_num_threads(threads)
     return TorchSession(bundle, torch, _load(torch, checked, bundle))
-
-
-def _library() -> Any:
-    """Import torch.
-
-    Raises:
-        NotPossible: It is not installed, or its own libraries do not load here.
-    """
-    try:
-        import torch
-    except (ImportError, OSError) as error:
-        hint = "a .pt2 file runs on PyTorch alone; `edgenet export --format onnx` needs no torch"
-        raise NotPossible("torch cannot be loaded: {}".format(error), hint) from error
-    return torch
 
 
 def _read(bundle: Bundle) -> Pt2:

@@ -7,12 +7,12 @@ of ``torch.export``; loading old files remains supported, so its warning about t
 is silenced here.
 """
 
-import importlib.util
 import io
 import warnings
-from typing import Any, Dict, Optional
+from typing import Any
 
-from edgenet.errors import CorruptFile, NotPossible
+from edgenet.errors import CorruptFile
+from edgenet.runner import torch_library
 from edgenet.runner.bundle import Bundle
 from edgenet.runner.fields import FieldError
 from edgenet.runner.runtimes import check_device
@@ -22,20 +22,9 @@ from edgenet.runner.torchscript_file import checked_archive
 
 FORMATS = ("torchscript",)
 CLOCKS = ("host",)
+unavailable, versions = torch_library.unavailable, torch_library.versions
 
 _DEPRECATED = r"`torch\.jit\.\w+` is (deprecated|not supported in Python 3\.14\+)"
-
-
-def unavailable() -> Optional[str]:
-    """Return None, or why TorchScript cannot run here."""
-    if importlib.util.find_spec("torch") is None:
-        return "torch is not installed"
-    return None
-
-
-def versions() -> Dict[str, str]:
-    """Load PyTorch and return its version."""
-    return {"torch": str(_library().__version__)}
 
 
 def open_session(bundle: Bundle, threads: int, device: str) -> TorchSession:
@@ -51,23 +40,9 @@ def open_session(bundle: Bundle, threads: int, device: str) -> TorchSession:
         CorruptFile: The model is not TorchScript.
     """
     check_device(device)
-    torch = _library()
+    torch = torch_library.library()
     torch.set_num_threads(threads)
     return TorchSession(bundle, torch, _load(torch, bundle), reason_line=-1)
-
-
-def _library() -> Any:
-    """Import torch.
-
-    Raises:
-        NotPossible: It is not installed, or its own libraries do not load here.
-    """
-    try:
-        import torch
-    except (ImportError, OSError) as error:
-        hint = "TorchScript runs on PyTorch alone; `edgenet export --format onnx` needs no torch"
-        raise NotPossible("torch cannot be loaded: {}".format(error), hint) from error
-    return torch
 
 
 def _load(torch: Any, bundle: Bundle) -> Any:
